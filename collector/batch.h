@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Batches: arrays of decoded events on their way from the drain to the reporters, pooled and reference-counted.
+ *
+ * The drain thread takes an empty one, fills it (runs, events, attributes, text), and hands it to the fan-out, which
+ * gives every reporter the same batch, read-only. The last batch_put returns it to the pool. The pool is as large as
+ * all queues together and what is in hand, so batch_get cannot fail while the queues are bounded.
+ */
+#ifndef GB_COLLECTOR_BATCH_H
+#define GB_COLLECTOR_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gb/reporter.h"
+
+#define BATCH_EVENTS 1024
+#define BATCH_RUNS 128
+#define BATCH_ATTRS 4096
+#define BATCH_TEXT (64u << 10)
+#define BATCH_ACCOUNTS 64
+
+struct batch {
+    struct gb_batch view; /* what reporters see: points into the arrays below */
+    uint32_t attr_count, text_bytes, account_count;
+    _Atomic uint32_t references;
+    bool replay;         /* everything in it was handed out by an earlier collector: durable reporters only */
+    bool last_of_worker; /* holds a FINISHED event */
+    struct gb_run runs[BATCH_RUNS];
+    struct gb_event events[BATCH_EVENTS];
+    struct gb_event_attr attrs[BATCH_ATTRS];
+    struct gb_account accounts[BATCH_ACCOUNTS];
+    char text[BATCH_TEXT];
+};
+
+struct batch_pool;
+
+int batch_pool_make(size_t batches, struct batch_pool **ret_pool);
+void batch_pool_free(struct batch_pool *pool);
+
+/* Drain thread. An empty batch with one reference, or NULL when all are in use. */
+struct batch *batch_get(struct batch_pool *pool);
+void batch_hold(struct batch *batch, uint32_t references);
+/* Any thread. */
+void batch_put(struct batch_pool *pool, struct batch *batch);
+
+/* Drain thread, while filling: room left for one more event with the most attributes and text it can have? */
+bool batch_has_room(const struct batch *batch);
+
+#endif

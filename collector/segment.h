@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An attached segment: a worker's file, mapped and validated once, with the geometry copied into private memory.
+ *
+ * Threads: the control thread (collector.c) attaches and detaches segments and publishes them in an RCU list; the drain
+ * thread walks that list and owns every field marked D; `committed` is written by the reporters' threads. What is
+ * mapped is never trusted: each value is loaded once into a local, checked, and used from there.
+ */
+#ifndef GB_COLLECTOR_SEGMENT_H
+#define GB_COLLECTOR_SEGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <urcu/rculist.h>
+
+#include "collector/clock.h"
+#include "gb/reporter.h"
+#include "gb/wire.h"
+
+#define REPORTERS_MAX 16
+
+struct segment;
+
+/* Who has a ring, from a lease record on. */
+struct lease {
+    uint64_t number;
+    uint32_t tid;
+    char thread[16];
+};
+
+struct ring {
+    struct segment *segment;
+    uint32_t index;
+    uint32_t slots;                      /* checked: a power of two, all of it inside the file */
+    const struct gbw_producer *producer; /* mapped read-only */
+    const uint8_t *arena;
+    struct gbw_consumer *consumer; /* mapped writable: the drain thread writes it, nobody else here */
+    const uint8_t *slot;           /* slots * GBW_SLOT bytes */
+
+    /* D: the drain thread's */
+    uint64_t taken;                /* our own cursor: slots handed to the fan-out */
+    uint64_t head;                 /* as published to the worker */
+    uint64_t replayed_below;       /* slots below were handed out by an earlier collector: for durable reporters only */
+    uint64_t delivered, malformed; /* events, slots: below taken, over the whole life of the ring */
+    uint64_t delivered_head, malformed_head; /* the same below head */
+    struct lease lease;                      /* in force at taken */
+    struct lease lease_head;                 /* in force at head */
+    struct gbw_anchor anchor_head;
+    uint64_t checkpoint_generation;
+    uint64_t violations; /* tails that jumped */
+    int64_t taken_ns;    /* monotonic: when it was last looked at to the end */
+
+    /* next slot after what this reporter has committed: release by its thread, acquire by the drain */
+    _Atomic uint64_t committed[REPORTERS_MAX];
+};
+
+/* The life of a segment. Each step has one writer. */
+enum segment_life {
+    SEGMENT_LIVE = 0,      /* drained; its worker is alive, or nobody can know */
+    SEGMENT_DEAD = 1,      /* control: the worker is provably dead: no more records can come */
+    SEGMENT_CLOSED = 2,    /* drain: last records, unfinished events and the worker's line were handed to the fan-out */
+    SEGMENT_COMMITTED = 3, /* drain: every durable reporter has all of it: the file may go */
+    SEGMENT_QUARANTINED = 4 /* any: the file was truncated or is broken beyond use; never touched again */
+};
+
+struct segment {
+    struct cds_list_head node; /* RCU: control writes, drain reads */
+    struct segment_id {
+        uint8_t byte[16];
+    } id;
+    dev_t dev;
+    ino_t ino;
+    int fd;        /* O_CLOEXEC; for F_GETLK and for mapping rings that appear later */
+    char file[96]; /* name in the directory; empty once it is unlinked */
+    uint64_t size; /* at attach, for messages */
+
+    /* private copies of what the header said, all checked against each other and the file */
+    uint64_t names_offset, text_offset, rings_offset;
+    uint32_t names_capacity, text_capacity, rings_capacity;
+    uint32_t name_entry_bytes, ring_entry_bytes;
+    uint32_t pid, clock;
+    uint64_t start_time, pid_ns, time_ns;
+    uint8_t boot_id[16];
+    bool same_boot, same_pid_ns;
+
+    const struct gbw_header *header; /* mapped read-only, with names, text and ring entries */
+    const uint8_t *meta;             /* == (const uint8_t *)header */
+    uint64_t meta_bytes;
+
+    struct timebase timebase; /* ticks -> time; D */
+    struct gb_worker *worker;
+    char how[15]; /* control, before SEGMENT_DEAD */
+
+    _Atomic int life;                  /* enum segment_life */
+    _Atomic uint32_t ring_count;       /* rings mapped so far; D writes, others read */
+    struct ring *rings[GBW_RINGS_MAX]; /* D; filled up to ring_count */
+
+    /* D: the names seen so far; index is the worker's id */
+    struct name_ref {
+        const struct gb_path *path; /* or */
+        const struct gb_event_key *key;
+        bool error_key; /* the key `error` */
+    } * names;
+    uint32_t names_known;
+    uint64_t refused[GBW_CAUSES]; /* last seen; D */
+    uint64_t unfinished;          /* events told for open scopes; D */
+    bool started_told;            /* D */
+};
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a reporter is: takes events, puts them somewhere. The built-in ones and plug-ins use this one ABI.
+ *
+ * A reporter is one `const struct gb_reporter`, best placed at the end of its file. The collector gives each running
+ * reporter a thread of its own and calls everything but `open` from that thread only, so a reporter needs no lock. A
+ * reporter that is slow fills its own queue and loses events there, counted; it delays nobody else.
+ *
+ * Lifetimes: a `struct gb_path` and a `struct gb_event_key` live as long as the collector; all else that a callback is
+ * given lives until it returns. Errors: functions return 0 or a negative errno value.
+ */
+#ifndef GB_REPORTER_H
+#define GB_REPORTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GB_REPORTER_ABI 1u
+
+/* A nested place of work: the names of the open scopes, joined by dots. Unique by nesting in the whole collector, and
+ * numbered from 0 without gaps, so that a reporter can keep what it knows of a path in an array. Two different nestings
+ * may have the same text. */
+struct gb_path {
+    uint32_t id;
+    uint32_t depth;               /* scopes around it */
+    const struct gb_path *parent; /* NULL at the top */
+    const char *text;             /* the whole dotted path, zero-terminated UTF-8 without control characters */
+    const char *name;             /* its own name: a suffix of text */
+    uint32_t length;              /* of text, in bytes */
+    uint32_t name_length;
+};
+
+struct gb_event_key {
+    uint32_t id; /* numbered like paths */
+    uint32_t length;
+    const char *text;
+};
+
+enum gb_value_type { GB_VALUE_NULL, GB_VALUE_BOOL, GB_VALUE_INT, GB_VALUE_UINT, GB_VALUE_DOUBLE, GB_VALUE_TEXT };
+
+struct gb_event_value {
+    uint32_t type;   /* enum gb_value_type */
+    uint32_t length; /* of text, in bytes */
+    union {
+        bool boolean;
+        int64_t i;
+        uint64_t u;
+        double d;
+        const char *text; /* bytes as the worker gave them: not terminated, may hold anything */
+    } as;
+};
+
+/* One key=value of the metadata. A secret's value has been replaced by "[redacted]" in the worker. */
+struct gb_event_attr {
+    const struct gb_event_key *key;
+    struct gb_event_value value;
+};
+
+enum gb_event_kind {
+    GB_EVENT_TIMING,
+    GB_EVENT_COUNTER, /* the three metrics */
+    GB_EVENT_GAUGE,
+    GB_EVENT_SAMPLE,
+    GB_EVENT_LOST,    /* no event: how many were dropped at this place of a ring */
+    GB_EVENT_STARTED, /* no event: a worker was attached */
+    GB_EVENT_FINISHED /* no event: a worker is dead, its segment drained; the last thing said of it */
+};
+
+enum gb_event_flag {
+    GB_EVENT_UNFINISHED = 1, /* timing without an end: its scope was open when the worker died, or ... */
+    GB_EVENT_ABANDONED = 2,  /* ... was left by longjmp or at the end of its thread (also unfinished) */
+    GB_EVENT_FAILED = 4,     /* has an attribute `error` */
+    GB_EVENT_DETACHED = 8,   /* timing of a GB_BEGIN span */
+    GB_EVENT_PREVIEW = 16    /* sample of GB_PREVIEW: value is a length in bytes */
+};
+
+/* Causes for which the worker's side loses events, in the order of the counts below; gb_cause_name() names them. */
+#define GB_WORKER_CAUSES 8
+
+/* The account of a worker, or of one gap. */
+struct gb_account {
+    uint64_t attempted, delivered, malformed;
+    uint64_t dropped[GB_WORKER_CAUSES];
+    uint64_t unfinished; /* events told for scopes that never ended; in no other sum */
+    uint64_t attributes_left_out, names_overflowed;
+};
+
+struct gb_event {
+    uint8_t kind;  /* enum gb_event_kind */
+    uint8_t flags; /* enum gb_event_flag */
+    uint8_t attr_count;
+    uint8_t reserved;
+    uint32_t root;              /* low 16 bits of the ordinal of the root scope on its thread */
+    uint64_t seq;               /* in its ring; with segment and ring unique for ever */
+    const struct gb_path *path; /* NULL for lost, started, finished */
+    const struct gb_event_attr *attrs;
+    int64_t start_mono_ns; /* of a metric: its time */
+    int64_t start_wall_ns; /* ns since 1970, from the anchors around it */
+    union {
+        int64_t duration_ns;              /* timing */
+        struct gb_event_value value;      /* metric */
+        const struct gb_account *account; /* lost, finished */
+    } as;
+    uint64_t call_count;  /* timing: ordinal of its path on its thread, from 1 */
+    uint64_t parent_call; /* call count of the scope around it; 0 without one */
+};
+
+/* A worker. `name` texts are zero-terminated UTF-8. Lives until its FINISHED event was handed to every reporter. */
+struct gb_worker {
+    uint32_t id; /* numbered from 0; reused only after the FINISHED event was handed to all */
+    uint32_t pid;
+    const char *program, *service, *host;
+    char segment[33]; /* 32 hex digits */
+    char how[15];     /* at FINISHED: exit, exec, vanished, killed */
+    int64_t start_wall_ns, end_wall_ns;
+    const char *clock; /* tsc, arm or monotonic */
+};
+
+/* Consecutive events of one ring while one thread had it. */
+struct gb_run {
+    const struct gb_worker *worker;
+    uint32_t ring;
+    uint32_t tid;
+    char thread[16];
+    uint64_t lease;               /* which thread of the ring, from 1 */
+    uint64_t first_seq, next_seq; /* every slot in [first_seq, next_seq) is accounted for by this run */
+    const struct gb_event *events;
+    uint32_t count;
+    uint32_t ring_known; /* 0: about the worker as a whole (started, refused counts), no ring */
+    void *origin;        /* the collector's own */
+};
+
+struct gb_batch {
+    const struct gb_run *runs;
+    uint32_t run_count;
+    uint32_t event_count;
+};
+
+enum gb_option_type {
+    GB_OPTION_TEXT,
+    GB_OPTION_BOOL,
+    GB_OPTION_INT,
+    GB_OPTION_CHOICE,
+    GB_OPTION_DURATION,
+    GB_OPTION_BYTES
+};
+
+/* One row is parser, default, help and documentation. A table ends with a row whose name is NULL. */
+struct gb_option {
+    const char *name;
+    uint32_t type;        /* enum gb_option_type */
+    const char *fallback; /* the default, as a user would write it; NULL: none */
+    const char *choices;  /* GB_OPTION_CHOICE: "json|logfmt" */
+    const char *help;     /* one sentence without full stop, with the unit */
+};
+
+/* The parsed values, in the order of the option table. */
+struct gb_option_value {
+    const char *text; /* as written (or the default); NULL: not given */
+    int64_t number;   /* BOOL: 0 or 1; CHOICE: index; DURATION: ns; BYTES: bytes */
+};
+
+/* What a reporter gets at open. Valid until close. */
+struct gb_reporter_setup {
+    const char *name; /* of this instance: "log", or "log-2" when there are several */
+    const struct gb_option_value *options;
+    const char *directory; /* the segments' directory: place for a durable reporter's cursor */
+    const char *host;
+    void (*say)(void *collector, const char *format, ...) __attribute__((format(printf, 2, 3))); /* rate-limited */
+    void (*count_drop)(void *collector, const char *cause,
+                       uint64_t events); /* this reporter's own losses; cause: literal */
+    const struct gb_account *(*total)(
+        void *collector); /* the ledger of all workers so far: a snapshot, may be stale by a pass */
+    void *collector;
+};
+
+struct gb_reporter {
+    uint32_t abi;  /* GB_REPORTER_ABI */
+    uint32_t size; /* sizeof(struct gb_reporter) */
+    const char *name;
+    const char *help; /* one sentence */
+    const struct gb_option *options;
+    /* ret_self: handed to all others. On error `say` has told why, or the errno is enough. */
+    int (*open)(const struct gb_reporter_setup *setup, void **ret_self);
+    /* At least one of the next three. All that are present are called; events are given in the order of their ring. */
+    void (*record_timing)(void *self, const struct gb_run *run, const struct gb_event *event);
+    void (*record_metric)(void *self, const struct gb_run *run, const struct gb_event *event);
+    void (*record_batch)(void *self, const struct gb_batch *batch);
+    /* Called when the queue is empty, and at least every 100 ms or 8 MiB under load. 0: all that was recorded is out
+     * (durable: with its cursor). -EAGAIN: try again soon (a full disk); the reporter keeps what it holds. */
+    int (*flush)(void *self);
+    /* About every 100 ms, also without events; monotonic now. May be NULL. */
+    void (*tick)(void *self, int64_t now_ns);
+    int (*reopen)(void *self);                       /* SIGHUP: may be NULL */
+    void (*forget)(void *self, const char *segment); /* durable: the segment's file is gone, its cursors may go */
+    bool (*durable)(void *self); /* NULL: never. true: head waits for flush, and the reporter skips by its own cursor
+                                  * what it already has (asked once, after open) */
+    void (*close)(void *self);   /* the last call; takes NULL */
+};
+
+/* "ring_full", "busy", ...: the name of the worker's cause i. */
+const char *gb_cause_name(unsigned cause);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

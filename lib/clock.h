@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The worker's clock. In: nothing. Out: ticks, read inline on the hot path. Any thread, also in signal handlers.
+ */
+#ifndef GB_LIB_CLOCK_H
+#define GB_LIB_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "gb/wire.h"
+
+/* Chosen once by clock_choose, before the first segment is made; a forked child keeps it. */
+extern uint32_t gb_clock_kind; /* enum gbw_clock */
+
+static inline uint64_t clock_monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Not serialising: what the CPU reorders around it is less than what a fence costs. */
+static inline uint64_t clock_ticks(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_expect(gb_clock_kind == GBW_CLOCK_TSC, 1))
+        return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    if (__builtin_expect(gb_clock_kind == GBW_CLOCK_ARM, 1)) {
+        uint64_t ticks;
+        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+        return ticks;
+    }
+#endif
+    return clock_monotonic_ns();
+}
+
+enum clock_wish { CLOCK_WISH_AUTO, CLOCK_WISH_TSC, CLOCK_WISH_MONOTONIC };
+
+/* Sets gb_clock_kind. auto: the CPU's counter only where the CPU says invariant (cpuinfo: constant_tsc and nonstop_tsc) and the
+ * kernel's own clock source is tsc (aarch64: arch_sys_counter). Files are parameters for the tests. */
+void clock_choose(enum clock_wish wish, const char *cpuinfo, const char *clocksource);
+
+/* Ticks per second: exact for monotonic and aarch64; the TSC's from CPUID, else measured for 200 us. */
+uint64_t clock_frequency(void);
+
+struct gbw_anchor clock_anchor(void);
+
+#endif

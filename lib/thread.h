@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A thread's private state while it leases a ring. In: the first emit of a thread. Out: a `struct gb_thread` in which
+ * everything that an emit touches stands together; private memory, never read by another process.
+ *
+ * All fields are written by the owning thread only, the signal handlers that run on it included: `busy` keeps those
+ * out of an emit. The blocks are mmap'd, pooled with their rings, and never freed while the process lives.
+ */
+#ifndef GB_LIB_THREAD_H
+#define GB_LIB_THREAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gb/telemetry.h"
+#include "gb/wire.h"
+
+#define SCOPES_MAX 512u /* open scopes of a thread; the segment shows GBW_FRAMES of them */
+#define PATH_CACHE 512u /* entries, direct-mapped */
+#define REFUSALS_MAX 1024u
+
+/* (parent path, name) -> path. */
+struct path_cache {
+    uint32_t parent, name; /* name 0: empty */
+    uint32_t path;
+    uint32_t reserved;
+};
+
+/* An open scope: what its end needs. The record itself is in the segment (frame), or, between the outermost 31 and
+ * the innermost, in `deep`. */
+struct open_scope {
+    uint64_t token;      /* of the struct gb_scope that ends it */
+    uintptr_t anchor;    /* address of that scope's object on the stack */
+    uint64_t anchors;    /* the filter as it was before */
+    uint32_t path, call; /* its own */
+    uint32_t ext_offset; /* its extension in the arena */
+    uint32_t ext_length;
+};
+
+struct gb_thread {
+    /* the ring, as mapped */
+    struct gbw_producer *producer;
+    const struct gbw_consumer *consumer;
+    struct gbw_record *slots;
+    uint8_t *arena;
+    uint64_t mask;      /* slots - 1 */
+    uint64_t tail;      /* our copy */
+    uint64_t attempted; /* our copy */
+    uint64_t limit;     /* an emit whose last slot would be at or beyond takes the slow path: the ring is full, the
+                           * half-full mark is passed, or a lease or lost record must go first */
+    uint32_t busy;      /* re-entrancy mark: 1 inside an emit. Also 1 while the block is in the pool */
+    uint32_t orphan;    /* 1: another ring was leased over this one's head; its last emit returns it */
+    uint32_t depth;     /* open scopes */
+    uint32_t path;      /* of the innermost open scope, or what was inherited over a fork */
+    uint32_t call;      /* call count of the innermost open scope */
+    uint32_t base;      /* `path` at depth 0: the prefix inherited over a fork, else GBW_ROOT */
+    uint32_t arena_used;
+    uint32_t roots;                    /* root scopes begun */
+    uint64_t tokens;                   /* next token; its high half is unique to the lease */
+    uint64_t anchors;                  /* filter: one bit per open scope's anchor */
+    uintptr_t stack_low, stack_high;   /* the mapping of the stack that was looked at last; 0: none */
+    uint32_t *calls;                   /* call counts by path id: GBW_NAMES_MAX of them, mapped lazily */
+    uint32_t calls_high;               /* ids at and above were not counted yet: what a new lease has to clear */
+    uint32_t refusals;                 /* in a row against the same emit */
+    uint64_t refused_at;               /* `attempted` at the first of them */
+    uint64_t dropped[GBW_RING_CAUSES]; /* our copy of producer->dropped */
+    uint64_t lost[GBW_RING_CAUSES];    /* dropped since the last *lost* record */
+    uint64_t wake_at;                  /* tail at which the ring is half full */
+    bool lease_pending;                /* the next publication begins with a lease record */
+    bool lost_pending;                 /* ... with a lost record */
+    uint32_t ring;                     /* index in the segment */
+    uint32_t tid;
+    char name[16];          /* of the thread, at the time of the lease */
+    struct gb_thread *next; /* all blocks of the process */
+    struct path_cache cache[PATH_CACHE];
+    struct open_scope open[SCOPES_MAX];
+    struct gbw_record deep[SCOPES_MAX]; /* index = depth - 1, for GBW_FRAMES - 1 <= index < depth - 1 */
+};
+
+/* NULL before the first emit of a thread; THREAD_LATE after its ring was returned. Initial-exec. */
+extern __thread struct gb_thread *gb_self __attribute__((tls_model("initial-exec"), visibility("hidden")));
+#define THREAD_LATE ((struct gb_thread *)1)
+
+/*
+ * The slow way to a thread's state: decides whether telemetry is enabled, makes the segment, makes a new one in the child of a
+ * fork, leases a ring. Blocks all signals meanwhile; restores errno. NULL: this emit cannot happen: telemetry
+ * is off, or the refusal (no_ring, late, busy) has been counted in header.refused.
+ */
+struct gb_thread *thread_lease(void);
+
+/* Called by an emit that found `busy` set: counts the refusal (reentrant); after REFUSALS_MAX in a row against the same emit
+ * orphans the ring and leases another. Returns the new block, or NULL: drop. */
+struct gb_thread *thread_reentered(struct gb_thread *self);
+
+/* The end of the last emit of an orphan: returns its ring to the pool. */
+void thread_return(struct gb_thread *self);
+
+/* Atomic add to header.refused[cause]; nothing when there is no segment. */
+void thread_refuse(enum gbw_cause cause);
+
+#endif
