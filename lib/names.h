@@ -18,6 +18,7 @@
 #include "gb/wire.h"
 
 #define NAME_BAD UINT32_MAX        /* refused: empty, too long, or not lowercase dotted under strict scopes */
+#define NAME_SECRET (1u << 31)      /* bit of a key's id: its value must never be written */
 #define NAME_BUSY (UINT32_MAX - 1) /* the lock was not to be had in time */
 
 /* The id of a name by its text alone (private to the process; the same text gives the same id), or NAME_BAD, NAME_BUSY.
@@ -29,7 +30,7 @@ uint32_t names_of(struct gb_name *name);
 uint32_t names_path(uint32_t parent, uint32_t name);
 
 /* The id of a key, or GBW_OVERFLOW_KEY (the attribute is then left out and counted), or NAME_BUSY; kept in key->id with the
- * bit GB_KEY_SECRET_ when its value must never be written. */
+ * bit NAME_SECRET when its value must never be written. */
 uint32_t names_key(struct gb_key *key);
 
 /* A run-time name: the same text gives the same pointer for the life of the process; NULL when there is no room. */

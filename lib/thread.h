@@ -32,7 +32,7 @@ struct open_scope {
     uint64_t token;      /* of the struct gb_scope that ends it */
     uintptr_t anchor;    /* address of that scope's object on the stack */
     uint64_t anchors;    /* the filter as it was before */
-    uint32_t path, call; /* its own */
+    uint32_t path, call;  /* what thread.path and thread.call were before it */
     uint32_t ext_offset; /* its extension in the arena */
     uint32_t ext_length;
 };
@@ -60,7 +60,7 @@ struct gb_thread {
     uint64_t anchors;                  /* filter: one bit per open scope's anchor */
     uintptr_t stack_low, stack_high;   /* the mapping of the stack that was looked at last; 0: none */
     uint32_t *calls;                   /* call counts by path id: GBW_NAMES_MAX of them, mapped lazily */
-    uint32_t calls_high;               /* ids at and above were not counted yet: what a new lease has to clear */
+    uint32_t calls_high;  /* ids at and above were never counted by this block: a new lease clears what is below */
     uint32_t refusals;                 /* in a row against the same emit */
     uint64_t refused_at;               /* `attempted` at the first of them */
     uint64_t dropped[GBW_RING_CAUSES]; /* our copy of producer->dropped */

@@ -70,7 +70,7 @@ struct gb_span {
 /* The scopes that were open on a thread. All zeros: none. */
 struct gb_context {
     uint64_t token_;
-    uint32_t generation_, path_;
+    uint32_t generation_, reserved_;
     void *block_;
 };
 

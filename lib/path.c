@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* See path.h. */
+#include "lib/path.h"
+
+uint32_t path_look_up(struct gb_thread *self, struct gb_name *name)
+{
+    uint32_t id = names_of(name);
+    uint32_t path = id == NAME_BAD || id == NAME_BUSY ? id : names_path(self->path, id);
+    if (path == NAME_BAD || path == NAME_BUSY) {
+        ring_attempt(self);
+        ring_drop(self, path == NAME_BAD ? GBW_BAD_NAME : GBW_BUSY);
+        return 0;
+    }
+    *path_slot(self, id) = (struct path_cache){.parent = self->path, .name = id, .path = path};
+    if (path >= self->calls_high)
+        self->calls_high = path + 1;
+    return path;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rare half of an emit: drops, the look at `head`, the wake of a sleeping collector, control records. Runs inside an
+ * emit (busy is set), on the emitting thread.
+ */
+#include "lib/ring.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <errno.h>
+
+#include "lib/clock.h"
+#include "lib/process.h"
+
+void ring_drop(struct gb_thread *self, enum gbw_cause cause)
+{
+    self->lost[cause]++;
+    self->lost_pending = true;
+    self->limit = self->tail; /* the next emit writes the lost record first */
+    /* release: a reader that sees this count (acquire) sees the `attempted` that belongs to it */
+    __atomic_store_n(&self->producer->dropped[cause], ++self->dropped[cause], __ATOMIC_RELEASE);
+}
+
+/* The only system call on the way of an emit: at most once per half ring, and only while the collector says that it sleeps. */
+static void wake_collector(void)
+{
+    struct gbw_bell *bell = gb_process.bell;
+    if (!bell || __atomic_load_n(&bell->asleep, __ATOMIC_SEQ_CST) != 1)
+        return;
+    uint32_t asleep = 1;
+    if (__atomic_compare_exchange_n(&bell->asleep, &asleep, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+        int saved = errno;
+        syscall(SYS_futex, &bell->asleep, FUTEX_WAKE, 1, NULL, NULL, 0);
+        errno = saved;
+    }
+}
+
+static void write_lease(struct gb_thread *self, uint64_t at)
+{
+    struct gbw_lease lease = {.kind = GBW_LEASE, .tid = self->tid, .number = self->producer->lease};
+    lease.anchor = clock_anchor();
+    memcpy(lease.thread, self->name, sizeof lease.thread);
+    memcpy(&self->slots[at & self->mask], &lease, sizeof lease);
+    self->lease_pending = false;
+}
+
+static void write_lost(struct gb_thread *self, uint64_t at)
+{
+    struct gbw_lost lost = {.kind = GBW_LOST};
+    memcpy(lost.count, self->lost, sizeof lost.count);
+    memcpy(&self->slots[at & self->mask], &lost, sizeof lost);
+    memset(self->lost, 0, sizeof self->lost);
+    self->lost_pending = false;
+}
+
+bool ring_make_room(struct gb_thread *self, uint32_t slots, uint64_t *ret_at)
+{
+    uint64_t capacity = self->mask + 1, half = capacity / 2, tail = self->tail;
+    /* acquire: pairs with the drain's release of head: it has copied the slots that we are going to overwrite */
+    uint64_t head = __atomic_load_n(&self->consumer->head, __ATOMIC_ACQUIRE);
+    uint64_t used = tail - head;
+    uint64_t need = slots + (self->lease_pending ? 1u : 0u) + (self->lost_pending ? 1u : 0u);
+
+    if (unlikely(used >
+                 capacity)) { /* only a foreign hand can have written such a head: full, and said in the header */
+        __atomic_fetch_add(&gb_process.header->violations, 1, __ATOMIC_RELAXED);
+        used = capacity;
+        head = tail - capacity;
+    }
+    if (used + need > half && (int64_t)(tail + need - self->wake_at) >= 0) {
+        wake_collector();
+        self->wake_at = tail + need + half;
+    }
+    if (used + need > capacity) {
+        ring_drop(self, GBW_RING_FULL);
+        return false;
+    }
+    if (self->lease_pending)
+        write_lease(self, tail++);
+    if (self->lost_pending)
+        write_lost(self, tail++);
+    *ret_at = tail;
+
+    /* come back here when the ring is full, or, as far as we know, half full */
+    uint64_t full = head + capacity, mark = used + need > half ? self->wake_at : head + half;
+    self->limit = (int64_t)(mark - full) < 0 ? mark : full;
+    return true;
+}
+
+void ring_write_more(struct gb_thread *self, uint64_t at, const uint8_t *ext, uint32_t length)
+{
+    uint32_t total = (length + GBW_MORE_BYTES - 1) / GBW_MORE_BYTES;
+    for (uint32_t i = 0; i < total; i++) {
+        uint32_t offset = i * GBW_MORE_BYTES, left = length - offset;
+        struct gbw_more more = {.kind = GBW_MORE, .index = (uint8_t)(i + 1), .total = (uint8_t)total};
+        memcpy(more.bytes, ext + offset, left < GBW_MORE_BYTES ? left : GBW_MORE_BYTES);
+        memcpy(&self->slots[(at + i) & self->mask], &more, sizeof more);
+    }
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The producer's side of a ring, and the frame around every emit. In: a finished record of a thread. Out: slots in shared
+ * memory, published by one release store of `tail`; or a drop, counted. Runs on the emitting thread, in signal handlers too.
+ *
+ *   emit_enter      a thread's state, marked busy; or NULL, and the refusal has been counted
+ *     ring_emit     attempted + 1, then published or dropped (docs/protocol.md, rule P3)
+ *   emit_leave
+ *
+ * The producer never reads `head` while its own `limit` says that there is room: the consumer's cache line is touched once per
+ * half ring.
+ */
+#ifndef GB_LIB_RING_H
+#define GB_LIB_RING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "gb/telemetry.h"
+#include "gb/wire.h"
+#include "lib/thread.h"
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* Orders memory operations for a signal handler of the same thread, and for whoever reads the segment after a kill. */
+#define signal_fence() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+
+static inline struct gb_thread *emit_enter(void)
+{
+    struct gb_thread *self = gb_self;
+    /* the switch is looked at here as well: in the child of a fork its page has been wiped, and gb_self is the parent's */
+    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE || gb_switch_.state != GB_ON_STATE_)) {
+        self = thread_lease();
+        if (!self)
+            return NULL;
+    }
+    if (unlikely(self->busy)) {
+        self = thread_reentered(self);
+        if (!self)
+            return NULL;
+    }
+    self->busy = 1;
+    signal_fence();
+    return self;
+}
+
+static inline void emit_leave(struct gb_thread *self)
+{
+    signal_fence();
+    self->busy = 0;
+    if (unlikely(self->orphan))
+        thread_return(self);
+}
+
+/* Counts an event that is dropped. After `attempted` of that event. */
+void ring_drop(struct gb_thread *self, enum gbw_cause cause);
+
+/*
+ * The slow way to `slots` free slots: looks at `head` again, wakes a sleeping collector past half full, and writes the lease and
+ * lost records that must go first. true: *ret_at is where the event's first slot stands. false: the event was dropped.
+ */
+bool ring_make_room(struct gb_thread *self, uint32_t slots, uint64_t *ret_at);
+
+/* Continuation slots from `at` on. */
+void ring_write_more(struct gb_thread *self, uint64_t at, const uint8_t *ext, uint32_t length);
+
+static inline void ring_attempt(struct gb_thread *self)
+{
+    /* relaxed: a reader loads it last, after tail and dropped (acquire), so it can only be ahead of them, never behind */
+    __atomic_store_n(&self->producer->attempted, ++self->attempted, __ATOMIC_RELAXED);
+}
+
+/* One event. `word` and `ext` may lie in the segment; they are read once. */
+static inline void ring_emit(struct gb_thread *self, const uint64_t word[8], const uint8_t *ext, uint32_t ext_length)
+{
+    uint64_t at = self->tail;
+    uint32_t slots = 1 + (ext_length + GBW_MORE_BYTES - 1) / GBW_MORE_BYTES;
+
+    ring_attempt(self);
+    if (unlikely((int64_t)(self->limit - at - slots) < 0) && !ring_make_room(self, slots, &at))
+        return;
+    uint64_t *to = self->slots[at & self->mask].word;
+    for (int i = 0; i < 8; i++)
+        to[i] = word[i];
+    if (unlikely(ext_length != 0))
+        ring_write_more(self, at + 1, ext, ext_length);
+    /* release: pairs with the drain's acquire of tail; everything of the event is visible before it */
+    self->tail = at + slots;
+    __atomic_store_n(&self->producer->tail, at + slots, __ATOMIC_RELEASE);
+}
+
+#endif
