@@ -14,7 +14,11 @@ struct bell;
 
 /* Opens or makes the lock file and locks byte 0. -EBUSY: another collector holds it; ret_holder (may be NULL) is its pid. */
 int bell_open(int directory_fd, struct bell **ret_bell, pid_t *ret_holder);
-void bell_close(struct bell *bell);
+void bell_close(struct bell *bell); /* takes NULL */
+
+/* Control thread, when the lock file or its directory was removed: takes the new one in the place of the old, under the
+ * same pointer; a drain that sleeps meanwhile sleeps out its time. On error the old one stays. */
+int bell_move(struct bell *bell, int directory_fd);
 
 /* Removal of segments and leftovers: between these two. -EAGAIN: somebody else removes. */
 int bell_removal_begin(struct bell *bell);

@@ -16,19 +16,29 @@
 
 #include "gb/wire.h"
 
-/* Drain thread. How to read one segment's ticks. */
+/* Drain thread. How to read one segment's ticks. Zero all but the first five, which whoever attaches fills in. */
 struct timebase {
     uint32_t clock; /* enum gbw_clock */
     bool same_boot;
+    bool foreign_time;         /* another time namespace: its CLOCK_MONOTONIC is not ours, its ticks are */
     uint64_t ticks_per_second; /* the worker's own estimate: used when ours does not apply */
     struct gbw_anchor anchor;  /* the segment's, then that of each lease */
+
+    /* what timebase_refresh took from the samples */
+    uint64_t seen;                            /* samples so far */
+    uint64_t scale;                           /* ns per tick, times 2^CLOCK_SHIFT; 0: not refreshed yet */
+    struct gbw_anchor last, previous, oldest; /* of our samples; valid when seen > 0 */
 };
+#define CLOCK_SHIFT 48
 
 /* Control thread, once before any other call: takes the first sample, measuring the frequency for a few ms. */
 void clock_start(void);
 
 /* Control thread, about once a second. */
 void clock_sample(void);
+
+/* The same with an anchor that was recorded elsewhere; `first`: forgets all others. */
+void clock_feed(const struct gbw_anchor *anchor, bool first);
 
 /* Drain thread, once a pass: makes `tb` use what was sampled since. Cheap. */
 void timebase_refresh(struct timebase *tb);

@@ -9,6 +9,7 @@
 #ifndef GB_COLLECTOR_SEGMENT_H
 #define GB_COLLECTOR_SEGMENT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -93,8 +94,10 @@ struct segment {
     struct gb_worker *worker;
     char how[15]; /* control, before SEGMENT_DEAD */
 
-    _Atomic int life;                  /* enum segment_life */
-    _Atomic uint32_t ring_count;       /* rings mapped so far; D writes, others read */
+    _Atomic int life;            /* enum segment_life */
+    atomic_bool faulted;         /* a load met the end of the truncated file (sigbus.h): quarantine it after the pass */
+    atomic_bool told;            /* fan-out: the batch with FINISHED was put by its last reader: `worker` may go */
+    _Atomic uint32_t ring_count; /* rings mapped so far; D writes, others read */
     struct ring *rings[GBW_RINGS_MAX]; /* D; filled up to ring_count */
 
     /* D: the names seen so far; index is the worker's id */
