@@ -543,7 +543,7 @@ GB_OFF_INLINE_ void gb_context_restore(struct gb_context *context)
     (void)context;
 }
 
-/* Never defined: only the type of a call to it is looked at. */
+/* Never defined, never called: what is used in a branch not taken is neither evaluated nor warned of as unused. */
 int gb_unevaluated_(unsigned long, ...);
 
 #ifdef __cplusplus
@@ -553,11 +553,15 @@ GB_OFF_INLINE_ struct gb_attr gb_no_attr_()
 {
     return gb_attr();
 }
-#define GB_KV(key, value) ((void)sizeof(value), gb_no_attr_())
+#define GB_KV(key, value) (GB_OFF_VALUE_(value), gb_no_attr_())
 #define GB_OFF_ASSERT_(text) static_assert(sizeof(text) > 0, "")
 #define GB_OFF_SPAN_ (gb_span())
 #else
-#define GB_KV(key, value) ((void)sizeof(value), (struct gb_attr){0})
+#define GB_KV(key, value)                                                                                              \
+    (__extension__({                                                                                                   \
+        GB_OFF_VALUE_(value);                                                                                          \
+        (struct gb_attr){0};                                                                                           \
+    }))
 #define GB_OFF_ASSERT_(text) _Static_assert(sizeof(text) > 0, "")
 #define GB_OFF_SPAN_ ((struct gb_span){0})
 #endif
@@ -565,7 +569,8 @@ GB_OFF_INLINE_ struct gb_attr gb_no_attr_()
 #define GB_OFF_FIRST_1_(first, ...) first
 #define GB_OFF_CAT_(a, b) GB_OFF_CAT_1_(a, b)
 #define GB_OFF_CAT_1_(a, b) a##b
-#define GB_OFF_USE_(...) ((void)sizeof(gb_unevaluated_(sizeof __VA_ARGS__)))
+#define GB_OFF_USE_(...) (0 ? (void)gb_unevaluated_(sizeof __VA_ARGS__) : (void)0)
+#define GB_OFF_VALUE_(value) (0 ? (void)(value) : (void)0)
 
 #define GB_KV_BOOL(key, value) GB_KV(key, value)
 #define GB_SCOPE(...) GB_OFF_SCOPE_(__COUNTER__, __VA_ARGS__)
@@ -573,12 +578,12 @@ GB_OFF_INLINE_ struct gb_attr gb_no_attr_()
     for (bool GB_OFF_CAT_(gb_pass_, id) = (GB_OFF_USE_(__VA_ARGS__), true); GB_OFF_CAT_(gb_pass_, id);                 \
          GB_OFF_CAT_(gb_pass_, id) = false)
 #define GB_SCOPE_HERE(...) GB_OFF_ASSERT_("" GB_OFF_FIRST_(__VA_ARGS__) "")
-#define GB_ATTR(key, value) ((void)sizeof(value))
+#define GB_ATTR(key, value) GB_OFF_VALUE_(value)
 #define GB_COUNT(...) GB_OFF_USE_(__VA_ARGS__)
 #define GB_GAUGE(...) GB_OFF_USE_(__VA_ARGS__)
 #define GB_METRIC(...) GB_OFF_USE_(__VA_ARGS__)
 #define GB_BEGIN(...) (GB_OFF_USE_(__VA_ARGS__), GB_OFF_SPAN_)
-#define GB_PREVIEW(name, data, length) ((void)sizeof(data), (void)sizeof(length))
+#define GB_PREVIEW(name, data, length) (GB_OFF_VALUE_(data), GB_OFF_VALUE_(length))
 
 #endif /* GB_TELEMETRY_OFF */
 

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* refused: at most 16 attributes */
+#include <gb/telemetry.h>
+void f(int n, const char *name);
+void f(int n, const char *name)
+{
+    (void)n, (void)name;
+    GB_SCOPE ("s", GB_KV("a", 1), GB_KV("a", 1), GB_KV("a", 1), GB_KV("a", 1), GB_KV("a", 1), GB_KV("a", 1),
+              GB_KV("a", 1), GB_KV("a", 1), GB_KV("a", 1), GB_KV("a", 1), GB_KV("a", 1), GB_KV("a", 1), GB_KV("a", 1),
+              GB_KV("a", 1), GB_KV("a", 1), GB_KV("a", 1), GB_KV("a", 1))
+        n++;
+}
