@@ -118,7 +118,7 @@ void gb_preview_(struct gb_name *name, const void *data, uint64_t length)
     if (!gb_process.raw_preview || (!data && length))
         return;
     char text[GBW_STRING_MAX + 1];
-    text_preview(text, sizeof text, data, length);
+    text[text_clean(text, GBW_STRING_MAX, data, length)] = '\0';
     struct gb_attr attr = {.key = &key, .as.text = text, .type = GB_ATTR_TEXT_};
     emit_metric(name, GBW_SAMPLE, GBW_UINT | GBW_F_PREVIEW, length, false, &attr, 1);
 }

@@ -583,7 +583,7 @@ GB_OFF_INLINE_ struct gb_attr gb_no_attr_()
 #define GB_GAUGE(...) GB_OFF_USE_(__VA_ARGS__)
 #define GB_METRIC(...) GB_OFF_USE_(__VA_ARGS__)
 #define GB_BEGIN(...) (GB_OFF_USE_(__VA_ARGS__), GB_OFF_SPAN_)
-#define GB_PREVIEW(name, data, length) (GB_OFF_VALUE_(data), GB_OFF_VALUE_(length))
+#define GB_PREVIEW(name, data, length) GB_OFF_USE_(name, data, length)
 
 #endif /* GB_TELEMETRY_OFF */
 
