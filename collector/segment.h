@@ -16,6 +16,7 @@
 
 #include <urcu/rculist.h>
 
+#include "collector/account.h"
 #include "collector/clock.h"
 #include "gb/reporter.h"
 #include "gb/wire.h"
@@ -23,6 +24,7 @@
 #define REPORTERS_MAX 16
 
 struct segment;
+struct marks;
 
 /* Who has a ring, from a lease record on. */
 struct lease {
@@ -50,8 +52,16 @@ struct ring {
     struct lease lease_head;                 /* in force at head */
     struct gbw_anchor anchor_head;
     uint64_t checkpoint_generation;
-    uint64_t violations; /* tails that jumped */
-    int64_t taken_ns;    /* monotonic: when it was last looked at to the end */
+    uint64_t violations;                     /* tails that jumped */
+    int64_t taken_ns;                        /* monotonic: when it was last looked at to the end */
+    uint64_t stored_head, stored_taken;      /* as in the last checkpoint */
+    uint64_t attempted, dropped[GBW_CAUSES]; /* the worker's counters as last seen */
+    struct marks *marks;                     /* where head may go next (checkpoint.h); free() with the ring */
+    bool adopted;                            /* the cursors are set */
+    uint64_t offered[REPORTERS_MAX];         /* next slot after what each reporter was offered, ... */
+    uint64_t queued[REPORTERS_MAX];          /* ... and after what its queue took of that */
+
+    uint64_t recorded[REPORTERS_MAX]; /* that reporter's thread: next slot after what its next commit covers */
 
     /* next slot after what this reporter has committed: release by its thread, acquire by the drain */
     _Atomic uint64_t committed[REPORTERS_MAX];
@@ -107,9 +117,20 @@ struct segment {
         bool error_key; /* the key `error` */
     } * names;
     uint32_t names_known;
-    uint64_t refused[GBW_CAUSES]; /* last seen; D */
-    uint64_t unfinished;          /* events told for open scopes; D */
-    bool started_told;            /* D */
+    uint64_t refused[GBW_CAUSES];      /* last seen; D */
+    uint64_t unfinished;               /* events told for open scopes; D */
+    bool started_told;                 /* D */
+    bool finished_told;                /* D: by an earlier collector: what comes now is for durable reporters only */
+    uint64_t left_out, overflowed;     /* last seen of header.attributes_left_out and names_overflowed; D */
+    uint64_t refused_told[GBW_CAUSES]; /* of `refused`: handed out as lost events so far; D */
+    int64_t refused_told_ns;           /* D: when */
+    int64_t dead_ns;                   /* D: monotonic, when it was first seen dead */
+    uint64_t finish[REPORTERS_MAX];    /* D: batches that reporter has been offered up to the one with FINISHED */
+
+    struct account account; /* the ledger: D writes, any thread reads (account_read) */
+    /* What still points at this segment, its rings or its worker: batches in queues, commits that wait for a flush. It may be
+     * detached when this is 0 (acquire) and the drain cannot see it any more. D counts up, any thread down (release). */
+    _Atomic uint32_t batches;
 };
 
 #endif
