@@ -106,7 +106,6 @@ struct segment {
 
     _Atomic int life;            /* enum segment_life */
     atomic_bool faulted;         /* a load met the end of the truncated file (sigbus.h): quarantine it after the pass */
-    atomic_bool told;            /* fan-out: the batch with FINISHED was put by its last reader: `worker` may go */
     _Atomic uint32_t ring_count; /* rings mapped so far; D writes, others read */
     struct ring *rings[GBW_RINGS_MAX]; /* D; filled up to ring_count */
 
