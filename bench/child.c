@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* See child.h. */
+#include "bench/child.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gb/wire.h"
+
+static char directory[64];
+
+const char *bench_directory(void)
+{
+    strcpy(directory, "/dev/shm/gb-bench-XXXXXX");
+    if (!mkdtemp(directory)) {
+        perror("gb bench: cannot make a directory under /dev/shm");
+        exit(1);
+    }
+    setenv("GEMINI_BATCH_TELEMETRY", "1", 1);
+    setenv("GEMINI_BATCH_TELEMETRY_DIR", directory, 1);
+    return directory;
+}
+
+void bench_directory_remove(void)
+{
+    DIR *dir = opendir(directory);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+    rmdir(directory);
+}
+
+int cores(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+}
+
+void pin_to(int core)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((unsigned)core, &set);
+    if (core >= 0 && sched_setaffinity(0, sizeof set, &set))
+        perror("gb bench: cannot pin");
+}
+
+static int holds_directory(void)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, GBW_LOCK_NAME);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    int held = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    if (fd >= 0)
+        close(fd);
+    return held;
+}
+
+pid_t collector_spawn(const char *program, const char *reporter, int core)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        pin_to(core);
+        int null = open("/dev/null", O_RDWR);
+        dup2(null, 0);
+        dup2(null, 1);
+        execl(program, program, "--quiet", "--dir", directory, "--reporter", reporter, (char *)NULL);
+        perror(program);
+        _exit(127);
+    }
+    for (int i = 0; pid > 0 && i < 5000; i++) {
+        if (holds_directory())
+            return pid;
+        if (waitpid(pid, NULL, WNOHANG) == pid)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    fprintf(stderr, "gb bench: %s did not start\n", program);
+    return 0;
+}
+
+double collector_end(pid_t pid)
+{
+    struct rusage usage;
+    if (pid <= 0)
+        return 0;
+    kill(pid, SIGTERM);
+    if (wait4(pid, NULL, 0, &usage) != pid)
+        return 0;
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+}
