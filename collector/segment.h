@@ -37,6 +37,7 @@ struct ring {
     struct segment *segment;
     uint32_t index;
     uint32_t slots;                      /* checked: a power of two, all of it inside the file */
+    uint64_t offset;                     /* in the file */
     const struct gbw_producer *producer; /* mapped read-only */
     const uint8_t *arena;
     struct gbw_consumer *consumer; /* mapped writable: the drain thread writes it, nobody else here */
