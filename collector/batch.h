@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "collector/segment.h"
 #include "gb/reporter.h"
 
 #define BATCH_EVENTS 1024
@@ -20,6 +21,8 @@
 #define BATCH_ATTRS 4096
 #define BATCH_TEXT (64u << 10)
 #define BATCH_ACCOUNTS 64
+#define BATCH_EVENT_ATTRS 16   /* what one event can have at most, ... */
+#define BATCH_EVENT_TEXT 2048u /* ... and its bytes of text */
 
 struct batch {
     struct gb_batch view; /* what reporters see: points into the arrays below */
@@ -27,6 +30,10 @@ struct batch {
     _Atomic uint32_t references;
     bool replay;         /* everything in it was handed out by an earlier collector: durable reporters only */
     bool last_of_worker; /* holds a FINISHED event */
+    uint32_t
+        counted; /* events that the ledger counts: neither lines about a worker nor unfinished scopes of a dead one */
+    struct batch *next;                   /* in the pool */
+    struct segment *segments[BATCH_RUNS]; /* of each run: held until the batch is put */
     struct gb_run runs[BATCH_RUNS];
     struct gb_event events[BATCH_EVENTS];
     struct gb_event_attr attrs[BATCH_ATTRS];
@@ -47,5 +54,18 @@ void batch_put(struct batch_pool *pool, struct batch *batch);
 
 /* Drain thread, while filling: room left for one more event with the most attributes and text it can have? */
 bool batch_has_room(const struct batch *batch);
+
+/* Drain thread. Begins a run where the last one ended; `ring` NULL: about the worker as a whole. The batch must have room. */
+struct gb_run *batch_begin_run(struct batch *batch, struct segment *segment, struct ring *ring,
+                               const struct lease *lease, uint64_t first_seq);
+/* Ends it: it has what was added to view.event_count since. One that accounts for nothing is taken back. */
+void batch_end_run(struct batch *batch, struct gb_run *run, uint64_t next_seq);
+
+/* Does the ledger count this event? */
+static inline bool event_is_counted(const struct gb_event *event)
+{
+    return event->kind <= GB_EVENT_SAMPLE &&
+           (event->flags & (GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED)) != GB_EVENT_UNFINISHED;
+}
 
 #endif

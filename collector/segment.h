@@ -45,16 +45,18 @@ struct ring {
 
     /* D: the drain thread's */
     uint64_t taken;                /* our own cursor: slots handed to the fan-out */
-    uint64_t head;                 /* as published to the worker */
+    uint64_t head;                 /* where a new collector would go on; published to the worker once per pass */
     uint64_t replayed_below;       /* slots below were handed out by an earlier collector: for durable reporters only */
     uint64_t delivered, malformed; /* events, slots: below taken, over the whole life of the ring */
     uint64_t delivered_head, malformed_head; /* the same below head */
-    struct lease lease;                      /* in force at taken */
+    struct lease lease;                      /* in force at taken, and */
+    struct gbw_anchor anchor;                /* its anchor */
     struct lease lease_head;                 /* in force at head */
     struct gbw_anchor anchor_head;
     uint64_t checkpoint_generation;
     uint64_t violations;                     /* tails that jumped */
     int64_t taken_ns;                        /* monotonic: when it was last looked at to the end */
+    uint64_t published_head;                 /* what consumer->head says; `head` is in the checkpoint before */
     uint64_t stored_head, stored_taken;      /* as in the last checkpoint */
     uint64_t attempted, dropped[GBW_CAUSES]; /* the worker's counters as last seen */
     struct marks *marks;                     /* where head may go next (checkpoint.h); free() with the ring */
@@ -120,6 +122,7 @@ struct segment {
     uint64_t refused[GBW_CAUSES];      /* last seen; D */
     uint64_t unfinished;               /* events told for open scopes; D */
     bool started_told;                 /* D */
+    bool started_safe;                 /* D: ... and every durable reporter has it */
     bool finished_told;                /* D: by an earlier collector: what comes now is for durable reporters only */
     uint64_t left_out, overflowed;     /* last seen of header.attributes_left_out and names_overflowed; D */
     uint64_t refused_told[GBW_CAUSES]; /* of `refused`: handed out as lost events so far; D */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* See names.h. */
+#include "collector/names.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct name_ref mirror_entry(const struct segment *segment, struct paths *paths, uint32_t id)
+{
+    struct name_ref ref = {0};
+    struct gbw_name name;
+    char text[GBW_NAME_LENGTH_MAX];
+    memcpy(&name, segment->meta + segment->names_offset + (uint64_t)id * segment->name_entry_bytes, sizeof(name));
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the copy is what is checked and used */
+    if (name.length == 0 || name.length > GBW_NAME_LENGTH_MAX || name.text > segment->text_capacity ||
+        name.length > segment->text_capacity - name.text)
+        return ref;
+    memcpy(text, segment->meta + segment->text_offset + name.text, name.length);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (name.kind == GBW_NAME_KEY) {
+        ref.key = paths_key(paths, text, name.length);
+        ref.error_key = name.length == 5 && memcmp(text, "error", 5) == 0;
+    } else if (name.kind == GBW_NAME_PATH && name.parent < id) {
+        const struct gb_path *parent = name.parent == GBW_ROOT ? NULL : segment->names[name.parent].path;
+        if (parent || name.parent == GBW_ROOT)
+            ref.path = paths_intern(paths, parent, text, name.length);
+    }
+    return ref;
+}
+
+static int make_room(struct segment *segment, struct paths *paths)
+{
+    if (segment->names_capacity < GBW_FIRST_NAME)
+        return -EPROTO;
+    if (!segment->names)
+        segment->names = calloc(segment->names_capacity, sizeof(*segment->names));
+    if (!segment->names)
+        return -ENOMEM;
+    /* these two mean the same in every segment, whatever its entries say */
+    segment->names[GBW_OVERFLOW_PATH].path = paths_intern(paths, NULL, GBW_OVERFLOW_TEXT, strlen(GBW_OVERFLOW_TEXT));
+    segment->names[GBW_OVERFLOW_KEY].key = paths_key(paths, GBW_OVERFLOW_TEXT, strlen(GBW_OVERFLOW_TEXT));
+    segment->names_known = GBW_FIRST_NAME;
+    return 0;
+}
+
+int names_mirror(struct segment *segment, struct paths *paths)
+{
+    if (segment->names_known == 0) {
+        int error = make_room(segment, paths);
+        if (error)
+            return error;
+    }
+    /* pairs with the worker's release (P4) */
+    uint32_t count = __atomic_load_n(&segment->header->name_count, __ATOMIC_ACQUIRE);
+    if (count > segment->names_capacity)
+        count = segment->names_capacity;
+    for (uint32_t id = segment->names_known; id < count; id++)
+        segment->names[id] = mirror_entry(segment, paths, id);
+    if (count > segment->names_known)
+        segment->names_known = count;
+    return 0;
+}
