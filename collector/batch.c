@@ -86,13 +86,8 @@ void batch_put(struct batch_pool *pool, struct batch *batch)
     /* release: our reads are over; acquire: the last one sees that the others' are */
     if (atomic_fetch_sub_explicit(&batch->references, 1, memory_order_acq_rel) != 1)
         return;
-    for (uint32_t i = 0; i < batch->view.run_count; i++) {
-        const struct gb_run *run = &batch->runs[i];
-        if (batch->last_of_worker && !run->ring_known && run->count &&
-            run->events[run->count - 1].kind == GB_EVENT_FINISHED)
-            atomic_store_explicit(&batch->segments[i]->told, true, memory_order_release);
+    for (uint32_t i = 0; i < batch->view.run_count; i++)
         atomic_fetch_sub_explicit(&batch->segments[i]->batches, 1, memory_order_release);
-    }
     struct batch *head = atomic_load_explicit(&pool->returned, memory_order_relaxed);
     do {
         batch->next = head;

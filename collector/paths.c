@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/utf8.h"
 #include "gb/wire.h"
 
 #define KEYS_MAX (1u << 16)
 #define STORE_MAX (128ull << 20) /* bytes of all texts and entries */
 #define CHUNK_BYTES (64u << 10)
-#define CLEAN_MAX (3u * GBW_NAME_LENGTH_MAX) /* each bad byte becomes three */
+#define CLEAN_MAX (3u * GBW_NAME_LENGTH_MAX + 1) /* each bad byte becomes three */
 
 struct chunk {
     struct chunk *next;
@@ -105,54 +106,6 @@ static bool table_ready(struct paths *paths, struct table *table)
     return (table->slot && 2 * (table->count + 1) <= table->mask) || table_grow(paths, table);
 }
 
-/* Length of the valid UTF-8 character at `text`, or 0. */
-static unsigned utf8_length(const uint8_t *text, size_t left)
-{
-    uint8_t a = text[0];
-    unsigned length = a < 0x80                ? 1
-                      : a >= 0xc2 && a < 0xe0 ? 2
-                      : a >= 0xe0 && a < 0xf0 ? 3
-                      : a >= 0xf0 && a < 0xf5 ? 4
-                                              : 0;
-    if (length == 0 || length > left)
-        return 0;
-    for (unsigned i = 1; i < length; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((a == 0xe0 && text[1] < 0xa0) || (a == 0xed && text[1] > 0x9f) || (a == 0xf0 && text[1] < 0x90) ||
-        (a == 0xf4 && text[1] > 0x8f))
-        return 0;
-    return length;
-}
-
-static bool is_control(const uint8_t *text, unsigned length)
-{
-    return (length == 1 && (text[0] < 0x20 || text[0] == 0x7f)) || (length == 2 && text[0] == 0xc2 && text[1] < 0xa0);
-}
-
-/* Returns the length of what it wrote: at most CLEAN_MAX. */
-static size_t clean(const char *name, size_t length, char ret_text[CLEAN_MAX])
-{
-    size_t used = 0;
-    if (length > GBW_NAME_LENGTH_MAX)
-        length = GBW_NAME_LENGTH_MAX;
-    for (size_t i = 0; i < length;) {
-        const uint8_t *at = (const uint8_t *)name + i;
-        unsigned step = utf8_length(at, length - i);
-        if (step == 0 || is_control(at, step)) {
-            memcpy(ret_text + used, "\xef\xbf\xbd", 3);
-            used += 3;
-            i += step ? step : 1;
-        } else {
-            memcpy(ret_text + used, at, step);
-            used += step;
-            i += step;
-        }
-    }
-    return used;
-}
-
 /* The dotted text, cut on a character boundary when it is too long. Returns its length; ret_name: where its own name starts. */
 static size_t path_text(const struct gb_path *parent, const char *name, size_t length, char *ret_text, size_t *ret_name)
 {
@@ -214,7 +167,7 @@ const struct gb_path *paths_intern(struct paths *paths, const struct gb_path *pa
     if (!table_ready(paths, &paths->paths))
         return paths->overflow_path;
     size_t own;
-    size_t total = path_text(parent, cleaned, clean(name, length, cleaned), text, &own);
+    size_t total = path_text(parent, cleaned, utf8_clean(cleaned, sizeof(cleaned), name, length), text, &own);
     uint32_t at = hash_path(parent, text + own, total - own);
     const struct gb_path *found = path_find(paths, parent, text + own, total - own, at);
     if (found)
@@ -232,7 +185,7 @@ const struct gb_path *paths_intern(struct paths *paths, const struct gb_path *pa
 const struct gb_event_key *paths_key(struct paths *paths, const char *text, size_t length)
 {
     char cleaned[CLEAN_MAX];
-    length = clean(text, length, cleaned);
+    length = utf8_clean(cleaned, sizeof(cleaned), text, length);
     if (!table_ready(paths, &paths->keys))
         return paths->overflow_key;
     uint32_t at = hash(0, cleaned, length);
