@@ -11,10 +11,6 @@
 
 #include "collector/fanout.h"
 #include "collector/reap.h"
-#include "collector/segment.h"
-
-/* The account of one segment. From the drain thread at any time, from others while the drain cannot run. */
-void ledger_of_segment(const struct segment *segment, struct gb_account *ret_account);
 
 /* Adds `more` to `sum`. */
 void ledger_add(struct gb_account *sum, const struct gb_account *more);

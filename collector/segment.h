@@ -107,6 +107,13 @@ struct segment {
     struct gb_worker *worker;
     char how[15]; /* control, before SEGMENT_DEAD */
 
+    /* C: the control thread's */
+    int64_t probe_ns;        /* monotonic: when to look for its worker next */
+    int64_t gone_ns;         /* when its worker was first found gone, while waiting to be told how; 0: not so */
+    unsigned hurry;          /* probes to be made soon, because somebody closed the file */
+    bool child;              /* its worker is a child of this process: collector_note_exit will say how it ended */
+    struct segment *leaving; /* the next one that is out of the list and not yet detached */
+
     _Atomic int life;            /* enum segment_life */
     atomic_bool faulted;         /* a load met the end of the truncated file (sigbus.h): quarantine it after the pass */
     _Atomic uint32_t ring_count; /* rings mapped so far; D writes, others read */
