@@ -60,7 +60,7 @@ static bool has_flag(const char *flags, const char *wanted)
 
 static bool cpu_says_invariant(const char *cpuinfo)
 {
-    char text[4096];
+    static char text[4096]; /* under the slow lock; a signal stack may be small */
     if (!read_start(cpuinfo, text, sizeof text))
         return false;
     const char *flags = strstr(text, "\nflags");

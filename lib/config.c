@@ -238,3 +238,8 @@ int config_read(const struct gb_config *code, struct settings *ret_settings)
     read_text(service ? service : program_invocation_short_name, to->service, sizeof to->service);
     return error;
 }
+
+uint32_t config_rings_ahead(const struct gb_config *code)
+{
+    return GIVEN(code, rings_ahead);
+}

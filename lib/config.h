@@ -34,4 +34,7 @@ bool config_enabled(const struct gb_config *code);
 /* `code` may be NULL. -EINVAL: a value of `code` was out of range and has been said. */
 int config_read(const struct gb_config *code, struct settings *ret_settings);
 
+/* Rings to allocate at once. */
+uint32_t config_rings_ahead(const struct gb_config *code);
+
 #endif

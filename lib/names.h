@@ -5,7 +5,7 @@
  * site's id (release), so that a forked child, whose copy of the private table tells which entries are whole, can
  * carry the same ids over into a segment of its own.
  *
- * Look-ups take no lock; additions take the name lock for a bounded time with all signals blocked. No malloc, no stdio.
+ * Look-ups take no lock; additions take the slow lock (slow.h). No malloc, no stdio.
  */
 #ifndef GB_LIB_NAMES_H
 #define GB_LIB_NAMES_H
@@ -16,9 +16,10 @@
 
 #include "gb/telemetry.h"
 #include "gb/wire.h"
+#include "lib/segment.h"
 
 #define NAME_BAD UINT32_MAX        /* refused: empty, too long, or not lowercase dotted under strict scopes */
-#define NAME_SECRET (1u << 31)      /* bit of a key's id: its value must never be written */
+#define NAME_SECRET (1u << 31)     /* bit of a key's id: its value must never be written */
 #define NAME_BUSY (UINT32_MAX - 1) /* the lock was not to be had in time */
 
 /* The id of a name by its text alone (private to the process; the same text gives the same id), or NAME_BAD, NAME_BUSY.
@@ -33,10 +34,17 @@ uint32_t names_path(uint32_t parent, uint32_t name);
  * bit NAME_SECRET when its value must never be written. */
 uint32_t names_key(struct gb_key *key);
 
-/* A run-time name: the same text gives the same pointer for the life of the process; NULL when there is no room. */
+/* A run-time name: the same text gives the same pointer for the life of the process. Beyond the budget: the one of
+ * GBW_OVERFLOW_TEXT. NULL: refused, or the lock was not to be had in time. */
 const struct gb_name *names_runtime(const char *text, size_t length);
 
-/* Child of a fork: re-make the lock; carry all entries below the private count over into the new segment. */
-void names_after_fork(void);
+/* Once, before the first segment, under the slow lock. */
+int names_start(void);
+
+/* Writes everything below the private count into a segment that is not published yet: a new process's, a forked child's, or one that
+ * takes the place of a file that was removed. names_entries and names_text say how much room that takes. */
+int names_carry(struct segment *segment);
+uint32_t names_entries(void); /* 0: not started */
+uint32_t names_text(void);
 
 #endif

@@ -32,7 +32,7 @@ struct open_scope {
     uint64_t token;      /* of the struct gb_scope that ends it */
     uintptr_t anchor;    /* address of that scope's object on the stack */
     uint64_t anchors;    /* the filter as it was before */
-    uint32_t path, call;  /* what thread.path and thread.call were before it */
+    uint32_t path, call; /* what thread.path and thread.call were before it */
     uint32_t ext_offset; /* its extension in the arena */
     uint32_t ext_length;
 };
@@ -55,14 +55,14 @@ struct gb_thread {
     uint32_t call;      /* call count of the innermost open scope */
     uint32_t base;      /* `path` at depth 0: the prefix inherited over a fork, else GBW_ROOT */
     uint32_t arena_used;
-    uint32_t roots;                    /* root scopes begun */
-    uint64_t tokens;                   /* next token; its high half is unique to the lease */
-    uint64_t anchors;                  /* filter: one bit per open scope's anchor */
-    uintptr_t stack_low, stack_high;   /* the mapping of the stack that was looked at last; 0: none */
-    uint32_t *calls;                   /* call counts by path id: GBW_NAMES_MAX of them, mapped lazily */
-    uint32_t calls_high;  /* ids at and above were never counted by this block: a new lease clears what is below */
-    uint32_t refusals;                 /* in a row against the same emit */
-    uint64_t refused_at;               /* `attempted` at the first of them */
+    uint32_t roots;                  /* root scopes begun */
+    uint64_t tokens;                 /* next token; its high half is unique to the lease */
+    uint64_t anchors;                /* filter: one bit per open scope's anchor */
+    uintptr_t stack_low, stack_high; /* the mapping of the stack that was looked at last; 0: none */
+    uint32_t *calls;                 /* call counts by path id: GBW_NAMES_MAX of them, mapped lazily */
+    uint32_t calls_high; /* ids at and above were never counted by this block: a new lease clears what is below */
+    uint32_t refusals;   /* in a row against the same emit */
+    uint64_t refused_at; /* `attempted` at the first of them */
     uint64_t dropped[GBW_RING_CAUSES]; /* our copy of producer->dropped */
     uint64_t lost[GBW_RING_CAUSES];    /* dropped since the last *lost* record */
     uint64_t wake_at;                  /* tail at which the ring is half full */
@@ -71,7 +71,8 @@ struct gb_thread {
     uint32_t ring;                     /* index in the segment */
     uint32_t tid;
     char name[16];          /* of the thread, at the time of the lease */
-    struct gb_thread *next; /* all blocks of the process */
+    uint32_t block;   /* index among all blocks of the process */
+    uint32_t segment; /* index in gb_process.segments */
     struct path_cache cache[PATH_CACHE];
     struct open_scope open[SCOPES_MAX];
     struct gbw_record deep[SCOPES_MAX]; /* index = depth - 1, for GBW_FRAMES - 1 <= index < depth - 1 */
@@ -95,7 +96,13 @@ struct gb_thread *thread_reentered(struct gb_thread *self);
 /* The end of the last emit of an orphan: returns its ring to the pool. */
 void thread_return(struct gb_thread *self);
 
-/* Atomic add to header.refused[cause]; nothing when there is no segment. */
+/* Atomic add to header.refused[cause]; kept for the segment to come while there is none. */
 void thread_refuse(enum gbw_cause cause);
+
+/* A new segment: what was refused before there was one. */
+void thread_early_refusals(struct gbw_header *header);
+
+/* Once, when the library is loaded. */
+void thread_start(void);
 
 #endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A slow path: all signals blocked, errno kept, and one lock for the whole process, tried for a bounded time. Whatever is written in
+ * struct gb_process, in the segments' tables and in the private tables of names is written inside.
+ *
+ * The lock lies on a page that is wiped in the child of a fork (MADV_WIPEONFORK, and the atfork handler stores as well): a
+ * thread of the parent that held it does not exist there.
+ */
+#ifndef GB_LIB_SLOW_H
+#define GB_LIB_SLOW_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+struct slow {
+    sigset_t mask;
+    int saved_errno;
+};
+
+/* Signals and errno alone. */
+void slow_begin(struct slow *slow);
+void slow_end(const struct slow *slow);
+
+/* Between the two, never nested. false: not to be had in time (GBW_BUSY). */
+bool slow_lock(void);
+void slow_unlock(void);
+
+/* Once, early. */
+void slow_start(void);
+
+/* Child of a fork. Only stores. */
+void slow_after_fork(void);
+
+/* Marks a page to be wiped in the child of a fork. Where that is impossible the atfork handler's store does it alone. */
+void wipe_on_fork(void *page, unsigned long bytes);
+
+#endif
