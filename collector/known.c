@@ -115,11 +115,7 @@ void known_remove(struct known *known, dev_t dev, ino_t ino)
 
 void known_trim(struct known *known, unsigned most)
 {
-    size_t refused = 0;
-    for (size_t i = 0; i < known->buckets; i++)
-        for (struct known_file *file = known->bucket[i]; file; file = file->next)
-            refused += !file->segment;
-    if (refused <= most)
+    if (known->count <= most)
         return;
     for (size_t i = 0; i < known->buckets; i++) {
         for (struct known_file **place = &known->bucket[i]; *place;) {

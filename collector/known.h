@@ -18,7 +18,7 @@ struct known_file {
     ino_t ino;
     struct timespec ctime;   /* of a refused one */
     struct segment *segment; /* NULL: refused, or quarantined */
-    char quarantined[48];    /* its name: under this one it is never attached again; else empty */
+    char quarantined[96];    /* its name: under this one it is never attached again; else empty */
 };
 
 struct known;
@@ -31,7 +31,7 @@ struct known_file *known_find(struct known *known, dev_t dev, ino_t ino);
 struct known_file *known_add(struct known *known, dev_t dev, ino_t ino);
 void known_remove(struct known *known, dev_t dev, ino_t ino);
 
-/* Refused files come and go without telling: beyond `most` entries without a segment, all of these are forgotten. */
+/* Refused files come and go without telling: beyond `most` entries, those without a segment are forgotten. */
 void known_trim(struct known *known, unsigned most);
 
 #endif
