@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exponential buckets without a logarithm. In: doubles. Out: counts by bucket. Runs on the thread of its owner.
+ *
+ * The exponent of a double is its band. Inside a band the six top bits of the mantissa give the bucket at the start of
+ * that sixty-fourth; a bucket is wider than a sixty-fourth of a doubling anywhere, so at most one bound lies inside, and
+ * one comparison decides. Buckets include their upper bound, so we place the double next below the value, which makes
+ * bounds inclusive below; bounds are kept rounded down for the same reason.
+ */
+#include "collector/reporters/histogram.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MANTISSA_BITS 52
+#define LEAST_NORMAL (1ull << MANTISSA_BITS)
+#define MANTISSA (LEAST_NORMAL - 1)
+#define EXPONENT_BIAS 1023
+
+/* Mantissas of 2^(k/32), rounded down; the last is beyond every mantissa. */
+static const uint64_t bounds[HISTOGRAM_BAND + 1] = {
+    0x0000000000000u, 0x059b0d3158574u, 0x0b5586cf9890fu, 0x11301d0125b50u, 0x172b83c7d517au, 0x1d4873168b9aau,
+    0x2387a6e756238u, 0x29e9df51fdee1u, 0x306fe0a31b715u, 0x371a7373aa9cau, 0x3dea64c123422u, 0x44e086061892du,
+    0x4bfdad5362a27u, 0x5342b569d4f81u, 0x5ab07dd485429u, 0x6247eb03a5584u, 0x6a09e667f3bccu, 0x71f75e8ec5f73u,
+    0x7a11473eb0186u, 0x82589994cce12u, 0x8ace5422aa0dbu, 0x93737b0cdc5e4u, 0x9c49182a3f090u, 0xa5503b23e255cu,
+    0xae89f995ad3adu, 0xb7f76f2fb5e46u, 0xc199bdd85529cu, 0xcb720dcef9069u, 0xd5818dcfba487u, 0xdfc97337b9b5eu,
+    0xea4afa2a490d9u, 0xf50765b6e4540u, LEAST_NORMAL};
+
+/* The bucket in which each sixty-fourth of a doubling begins. */
+static const uint8_t begins[64] = {0,  0,  1,  2,  2,  3,  4,  4,  5,  6,  6,  7,  7,  8,  9,  9,
+                                   10, 10, 11, 12, 12, 13, 13, 14, 14, 15, 15, 16, 16, 17, 17, 18,
+                                   18, 19, 19, 20, 20, 21, 21, 21, 22, 22, 23, 23, 24, 24, 25, 25,
+                                   25, 26, 26, 27, 27, 27, 28, 28, 29, 29, 29, 30, 30, 30, 31, 31};
+
+/* Makes room for a value in `band`: the directory first, then the band's buckets. */
+static __attribute__((noinline, cold)) uint64_t *side_grow(struct histogram_side *side, uint32_t band)
+{
+    uint32_t low = side->bands == 0 || band < side->low ? band : side->low;
+    uint32_t end = side->bands == 0 || band >= side->low + side->bands ? band + 1 : side->low + side->bands;
+    if (side->bands != end - low) {
+        uint64_t **directory = calloc(end - low, sizeof(*directory));
+        if (directory == NULL)
+            return NULL;
+        if (side->bands > 0)
+            memcpy(directory + (side->low - low), side->band, side->bands * sizeof(*directory));
+        free(side->band);
+        side->band = directory;
+        side->low = low;
+        side->bands = end - low;
+    }
+    uint64_t **place = &side->band[band - side->low];
+    if (*place == NULL)
+        *place = calloc(HISTOGRAM_BAND, sizeof(**place));
+    return *place;
+}
+
+static inline uint64_t *side_band(struct histogram_side *side, uint32_t band)
+{
+    uint32_t at = band - side->low; /* wraps to a large one when below */
+    if (__builtin_expect(at < side->bands && side->band[at] != NULL, 1))
+        return side->band[at];
+    return side_grow(side, band);
+}
+
+void histogram_add(struct histogram *histogram, double value)
+{
+    if (histogram->count == 0 || value < histogram->min)
+        histogram->min = value;
+    if (histogram->count == 0 || value > histogram->max)
+        histogram->max = value;
+    histogram->count++;
+    histogram->sum += value;
+
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    struct histogram_side *side = bits >> 63 ? &histogram->negative : &histogram->positive;
+    bits &= INT64_MAX;
+    if (bits < LEAST_NORMAL) {
+        histogram->zero++;
+        return;
+    }
+    bits--;
+    uint64_t mantissa = bits & MANTISSA;
+    uint32_t bucket = begins[mantissa >> (MANTISSA_BITS - 6)];
+    bucket += mantissa >= bounds[bucket + 1];
+    uint64_t *band = side_band(side, (uint32_t)(bits >> MANTISSA_BITS));
+    if (band != NULL)
+        band[bucket]++;
+    else
+        histogram->unplaced++;
+}
+
+static uint64_t side_merge(struct histogram_side *into, const struct histogram_side *from)
+{
+    uint64_t unplaced = 0;
+    for (uint32_t i = 0; i < from->bands; i++) {
+        const uint64_t *source = from->band[i];
+        if (source == NULL)
+            continue;
+        uint64_t *target = side_band(into, from->low + i);
+        for (uint32_t k = 0; k < HISTOGRAM_BAND; k++) {
+            if (target != NULL)
+                target[k] += source[k];
+            else
+                unplaced += source[k];
+        }
+    }
+    return unplaced;
+}
+
+int histogram_merge(struct histogram *into, const struct histogram *from)
+{
+    if (from->count == 0)
+        return 0;
+    if (into->count == 0 || from->min < into->min)
+        into->min = from->min;
+    if (into->count == 0 || from->max > into->max)
+        into->max = from->max;
+    into->count += from->count;
+    into->sum += from->sum;
+    into->zero += from->zero;
+    uint64_t unplaced = side_merge(&into->positive, &from->positive) + side_merge(&into->negative, &from->negative);
+    into->unplaced += from->unplaced + unplaced;
+    return unplaced > 0 ? -ENOMEM : 0;
+}
+
+static int index_of(uint32_t band, uint32_t bucket)
+{
+    return ((int)band - EXPONENT_BIAS) * (int)HISTOGRAM_BAND + (int)bucket;
+}
+
+double histogram_bound(int index)
+{
+    int band = (index + 1) >> HISTOGRAM_SCALE; /* rounds down, also below zero */
+    uint64_t bound = bounds[(uint32_t)(index + 1) & (HISTOGRAM_BAND - 1)];
+    return ldexp((double)(LEAST_NORMAL | bound), band - MANTISSA_BITS);
+}
+
+/* The value of which both bounds are equally far in relation to themselves: less than 1.084 % from anything inside. */
+static double middle(int index)
+{
+    double low = histogram_bound(index - 1), high = histogram_bound(index);
+    return isfinite(high) ? low * (2 * high / (low + high)) : low;
+}
+
+/* In rising order of value: negative buckets from the far end, zero, positive buckets. *rank: how many are still to be
+ * passed; on success 0. */
+static bool find_in_side(const struct histogram_side *side, bool from_far_end, uint64_t *rank, int *ret_index)
+{
+    for (uint32_t i = 0; i < side->bands; i++) {
+        uint32_t band = from_far_end ? side->bands - 1 - i : i;
+        if (side->band[band] == NULL)
+            continue;
+        for (uint32_t k = 0; k < HISTOGRAM_BAND; k++) {
+            uint32_t bucket = from_far_end ? HISTOGRAM_BAND - 1 - k : k;
+            uint64_t count = side->band[band][bucket];
+            if (count >= *rank) {
+                *ret_index = index_of(side->low + band, bucket);
+                return true;
+            }
+            *rank -= count;
+        }
+    }
+    return false;
+}
+
+double histogram_quantile(const struct histogram *histogram, double quantile)
+{
+    uint64_t placed = histogram->count - histogram->unplaced;
+    if (histogram->count == 0)
+        return 0;
+    if (placed == 0 || quantile >= 1)
+        return histogram->max;
+    if (quantile <= 0)
+        return histogram->min;
+    uint64_t rank = (uint64_t)ceil(quantile * (double)placed);
+    rank = rank < 1 ? 1 : rank > placed ? placed : rank;
+
+    double value;
+    int index;
+    if (find_in_side(&histogram->negative, true, &rank, &index))
+        value = -middle(index);
+    else if (histogram->zero >= rank)
+        value = 0;
+    else {
+        rank -= histogram->zero;
+        value = find_in_side(&histogram->positive, false, &rank, &index) ? middle(index) : histogram->max;
+    }
+    return value < histogram->min ? histogram->min : value > histogram->max ? histogram->max : value;
+}
+
+void histogram_each(const struct histogram_side *side, void (*each)(void *context, int index, uint64_t count),
+                    void *context)
+{
+    for (uint32_t i = 0; i < side->bands; i++)
+        for (uint32_t k = 0; side->band[i] != NULL && k < HISTOGRAM_BAND; k++)
+            if (side->band[i][k] > 0)
+                each(context, index_of(side->low + i, k), side->band[i][k]);
+}
+
+static void side_clear(struct histogram_side *side)
+{
+    for (uint32_t i = 0; i < side->bands; i++)
+        free(side->band[i]);
+    free(side->band);
+}
+
+void histogram_clear(struct histogram *histogram)
+{
+    side_clear(&histogram->positive);
+    side_clear(&histogram->negative);
+    memset(histogram, 0, sizeof(*histogram));
+}

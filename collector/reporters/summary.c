@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reporter `summary`: adds up what workers emit, and writes it down for people (text) or programs (the result
+ * envelope). In: batches. Out: at a terminal a picture that is refreshed in place; otherwise one report an interval, and one at the end.
+ *
+ * All on the reporter's thread. Text needs the sums of all workers alone, so events go straight into them; JSON tells workers
+ * apart, so each has a tally of its own, which is added to `all` when a report is due, or for good when it has finished.
+ */
+#include "collector/reporters/summary.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "collector/reporters/summary_clock.h"
+#include "collector/reporters/summary_output.h"
+
+#define WORKERS_KEPT 1024u /* finished ones that are told one by one */
+#define REFRESH_NS 500000000
+
+enum { OPTION_PATH, OPTION_FORMAT, OPTION_INTERVAL };
+
+static const struct gb_option summary_options[] = {
+    {"path", GB_OPTION_TEXT, "-", NULL, "where to write: - is stdout, stderr, or a file that is replaced as a whole"},
+    {"format", GB_OPTION_CHOICE, "text", "text|json", "a report for people, or the result envelope for programs"},
+    {"interval", GB_OPTION_DURATION, "60s", NULL,
+     "time between reports; 0: only one at the end. A terminal is refreshed twice a second"},
+    {NULL},
+};
+
+struct summary {
+    const struct gb_reporter_setup *setup;
+    struct summary_output output;
+    bool json, failed;
+    int64_t interval_ns, due_ns; /* due_ns 0: not set yet */
+
+    struct tally all; /* text: everything. JSON: finished workers */
+    struct summary_worker **by_id;
+    uint32_t capacity;
+    struct summary_worker **finished;
+    uint32_t finished_count;
+    uint64_t left_out;
+
+    uint64_t timings[SUMMARY_CLOCKS], metrics[SUMMARY_CLOCKS], autopsies;
+    double clock_read_ns[SUMMARY_CLOCKS];
+    int64_t first_wall_ns, last_wall_ns; /* of finished workers; 0: none */
+    double finished_ns;                  /* wall time of finished workers */
+};
+
+static int64_t wall_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void copy_text(char *into, size_t size, const char *text)
+{
+    snprintf(into, size, "%s", text != NULL ? text : "");
+}
+
+static void worker_free(struct summary_worker *worker)
+{
+    if (worker != NULL)
+        tally_clear(&worker->tally);
+    free(worker);
+}
+
+static struct summary_worker *worker_make(const struct gb_worker *from)
+{
+    struct summary_worker *worker = calloc(1, sizeof(*worker));
+    if (worker == NULL)
+        return NULL;
+    worker->pid = from->pid;
+    copy_text(worker->program, sizeof(worker->program), from->program);
+    copy_text(worker->service, sizeof(worker->service), from->service);
+    copy_text(worker->segment, sizeof(worker->segment), from->segment);
+    worker->clock = from->clock != NULL && strcmp(from->clock, "monotonic") == 0 ? SUMMARY_MONOTONIC : SUMMARY_COUNTER;
+    worker->start_wall_ns = from->start_wall_ns;
+    return worker;
+}
+
+/* The worker has ended: its sums join those of all, and it is remembered as long as there is room. */
+static void worker_retire(struct summary *self, uint32_t id, const struct gb_worker *last,
+                          const struct gb_account *account)
+{
+    struct summary_worker *worker = self->by_id[id];
+    self->by_id[id] = NULL;
+    worker->finished = true;
+    worker->end_wall_ns = last != NULL && last->end_wall_ns > 0 ? last->end_wall_ns : wall_now();
+    copy_text(worker->how, sizeof(worker->how), last != NULL ? last->how : "unknown");
+    if (account != NULL) {
+        worker->account = *account;
+        worker->account_known = true;
+    }
+    if (self->first_wall_ns == 0 || worker->start_wall_ns < self->first_wall_ns)
+        self->first_wall_ns = worker->start_wall_ns;
+    if (worker->end_wall_ns > self->last_wall_ns)
+        self->last_wall_ns = worker->end_wall_ns;
+    if (worker->end_wall_ns > worker->start_wall_ns)
+        self->finished_ns += (double)(worker->end_wall_ns - worker->start_wall_ns);
+    tally_merge(&self->all, &worker->tally);
+    tally_freeze(&worker->tally);
+    if (self->finished_count < WORKERS_KEPT)
+        self->finished[self->finished_count++] = worker;
+    else {
+        self->left_out++;
+        worker_free(worker);
+    }
+}
+
+static bool make_room(struct summary *self, uint32_t id)
+{
+    if (id < self->capacity)
+        return true;
+    uint32_t capacity = self->capacity > 0 ? self->capacity : 16;
+    while (capacity <= id && capacity <= UINT32_MAX / 2)
+        capacity *= 2;
+    struct summary_worker **by_id =
+        capacity > id ? realloc(self->by_id, capacity * sizeof(struct summary_worker *)) : NULL;
+    if (by_id == NULL)
+        return false;
+    memset(by_id + self->capacity, 0, (capacity - self->capacity) * sizeof(struct summary_worker *));
+    self->by_id = by_id;
+    self->capacity = capacity;
+    return true;
+}
+
+/* NULL for want of memory. A worker whose last event was lost to a full queue is found out when its id comes again. */
+static struct summary_worker *worker_of(struct summary *self, const struct gb_worker *from)
+{
+    if (!make_room(self, from->id))
+        return NULL;
+    struct summary_worker *worker = self->by_id[from->id];
+    if (worker != NULL && memcmp(worker->segment, from->segment, sizeof(worker->segment)) == 0)
+        return worker;
+    if (worker != NULL)
+        worker_retire(self, from->id, NULL, NULL);
+    return self->by_id[from->id] = worker_make(from);
+}
+
+static void record_run(struct summary *self, const struct gb_run *run)
+{
+    struct summary_worker *worker = worker_of(self, run->worker);
+    struct tally *tally = self->json && worker != NULL ? &worker->tally : &self->all;
+    uint64_t timings = 0, metrics = 0;
+    for (uint32_t i = 0; i < run->count; i++) {
+        const struct gb_event *event = &run->events[i];
+        switch (event->kind) {
+        case GB_EVENT_TIMING:
+            tally_timing(tally, event);
+            timings++;
+            self->autopsies += (event->flags & (GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED)) == GB_EVENT_UNFINISHED;
+            break;
+        case GB_EVENT_COUNTER:
+        case GB_EVENT_GAUGE:
+        case GB_EVENT_SAMPLE:
+            tally_metric(tally, event);
+            metrics++;
+            break;
+        case GB_EVENT_FINISHED:
+            if (worker == NULL)
+                break;
+            worker->timings += timings;
+            worker->metrics += metrics;
+            self->timings[worker->clock] += timings;
+            self->metrics[worker->clock] += metrics;
+            worker_retire(self, run->worker->id, run->worker, event->as.account);
+            return;
+        default:
+            break;
+        }
+    }
+    unsigned clock = worker != NULL ? worker->clock : SUMMARY_COUNTER;
+    self->timings[clock] += timings;
+    self->metrics[clock] += metrics;
+    if (worker != NULL) {
+        worker->timings += timings;
+        worker->metrics += metrics;
+    }
+}
+
+static void summary_record(void *context, const struct gb_batch *batch)
+{
+    struct summary *self = context;
+    for (uint32_t i = 0; i < batch->run_count; i++)
+        if (batch->runs[i].worker != NULL)
+            record_run(self, &batch->runs[i]);
+}
+
+/* Running workers of the report; their time, and for JSON their sums. */
+static void add_running(struct summary *self, struct summary_report *report, struct tally *all)
+{
+    for (uint32_t i = 0; i < self->capacity; i++) {
+        struct summary_worker *worker = self->by_id[i];
+        if (worker == NULL)
+            continue;
+        report->workers[report->worker_count++] = worker;
+        report->running++;
+        report->last_wall_ns = report->now_wall_ns;
+        if (report->first_wall_ns == 0 || worker->start_wall_ns < report->first_wall_ns)
+            report->first_wall_ns = worker->start_wall_ns;
+        if (report->now_wall_ns > worker->start_wall_ns)
+            report->worker_ns += (double)(report->now_wall_ns - worker->start_wall_ns);
+        if (self->json)
+            tally_merge(all, &worker->tally);
+    }
+}
+
+static int write_report(struct summary *self, struct summary_report *report, bool in_place)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    if (out == NULL)
+        return -ENOMEM;
+    int result;
+    if (self->json)
+        result = summary_write_json(report, out);
+    else {
+        unsigned lines = in_place ? summary_output_lines(&self->output) : 0;
+        struct summary_style style = {.columns = summary_output_columns(&self->output),
+                                      .lines = lines > 1 ? lines - 1 : lines,
+                                      .colour = summary_output_colour(&self->output)};
+        if (!in_place && self->output.path == NULL)
+            fputc('\n', out);
+        result = summary_write_text(report, &style, out);
+    }
+    if (fclose(out) != 0 && result == 0)
+        result = -ENOMEM;
+    if (result == 0)
+        result = summary_output_write(&self->output, text, bytes, in_place);
+    free(text);
+    return result;
+}
+
+static void summary_report(struct summary *self, bool in_place, bool last)
+{
+    struct tally all = {0};
+    const struct gb_account *account = self->setup->total(self->setup->collector);
+    struct summary_report report = {.host = self->setup->host != NULL ? self->setup->host : "",
+                                    .now_wall_ns = wall_now(),
+                                    .all = self->json ? &all : &self->all,
+                                    .left_out = self->left_out,
+                                    .first_wall_ns = self->first_wall_ns,
+                                    .last_wall_ns = self->last_wall_ns,
+                                    .worker_ns = self->finished_ns,
+                                    .autopsies = self->autopsies,
+                                    .last = last};
+    memcpy(report.timings, self->timings, sizeof(report.timings));
+    memcpy(report.metrics, self->metrics, sizeof(report.metrics));
+    memcpy(report.clock_read_ns, self->clock_read_ns, sizeof(report.clock_read_ns));
+    if (account != NULL)
+        report.account = *account;
+    int result = -ENOMEM;
+    report.workers = malloc((self->capacity + self->finished_count + 1) * sizeof(*report.workers));
+    if (report.workers == NULL)
+        goto out;
+    if (self->json)
+        tally_merge(&all, &self->all);
+    add_running(self, &report, &all);
+    if (self->finished_count > 0)
+        memcpy(report.workers + report.worker_count, self->finished, self->finished_count * sizeof(*report.workers));
+    report.worker_count += self->finished_count;
+    result = write_report(self, &report, in_place);
+out:
+    if (result < 0 && !self->failed)
+        self->setup->say(self->setup->collector, "%s: cannot write to %s: %s", self->setup->name,
+                         self->setup->options[OPTION_PATH].text, strerror(-result));
+    self->failed = result < 0;
+    free(report.workers);
+    tally_clear(&all);
+}
+
+static void summary_tick(void *context, int64_t now_ns)
+{
+    struct summary *self = context;
+    if (self->interval_ns <= 0)
+        return;
+    bool in_place = self->output.terminal && !self->json;
+    int64_t every_ns = in_place ? REFRESH_NS : self->interval_ns;
+    if (now_ns < self->due_ns)
+        return;
+    if (self->due_ns > 0 || in_place)
+        summary_report(self, in_place, false);
+    /* a report that came late moves the next ones, so that none is written twice in a row */
+    self->due_ns = now_ns + every_ns;
+}
+
+static int summary_flush(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+static void summary_free(struct summary *self)
+{
+    for (uint32_t i = 0; i < self->capacity; i++)
+        worker_free(self->by_id[i]);
+    for (uint32_t i = 0; i < self->finished_count; i++)
+        worker_free(self->finished[i]);
+    tally_clear(&self->all);
+    free(self->by_id);
+    free(self->finished);
+    free(self);
+}
+
+static void summary_close(void *context)
+{
+    if (context == NULL)
+        return;
+    summary_report(context, false, true);
+    summary_free(context);
+}
+
+static int summary_open(const struct gb_reporter_setup *setup, void **ret_self)
+{
+    struct summary *self = calloc(1, sizeof(*self));
+    if (self == NULL)
+        return -ENOMEM;
+    self->setup = setup;
+    self->json = setup->options[OPTION_FORMAT].number == 1;
+    self->interval_ns = setup->options[OPTION_INTERVAL].number;
+    int result = -ENOMEM;
+    self->finished = malloc(WORKERS_KEPT * sizeof(struct summary_worker *));
+    if (self->finished == NULL)
+        goto fail;
+    const char *path = setup->options[OPTION_PATH].text;
+    result = summary_output_open(path, &self->output);
+    if (result < 0) {
+        setup->say(setup->collector, "%s: cannot write to %s: %s", setup->name, path, strerror(-result));
+        goto fail;
+    }
+    self->clock_read_ns[SUMMARY_COUNTER] = summary_clock_read_ns(true);
+    self->clock_read_ns[SUMMARY_MONOTONIC] = summary_clock_read_ns(false);
+    *ret_self = self;
+    return 0;
+fail:
+    summary_free(self);
+    return result;
+}
+
+const struct gb_reporter gb_reporter_summary = {
+    .abi = GB_REPORTER_ABI,
+    .size = sizeof(struct gb_reporter),
+    .name = "summary",
+    .help = "where the time went: a tree of scopes, metrics, the ledger, and what the telemetry cost",
+    .options = summary_options,
+    .open = summary_open,
+    .record_batch = summary_record,
+    .flush = summary_flush,
+    .tick = summary_tick,
+    .close = summary_close,
+};
