@@ -72,19 +72,27 @@ static inline void ring_attempt(struct gb_thread *self)
     __atomic_store_n(&self->producer->attempted, ++self->attempted, __ATOMIC_RELAXED);
 }
 
+/* Word by word, and never in wider pieces: the words were written a moment ago, and a wider load would wait for all of them. */
+static inline void ring_copy_record(uint64_t *to, const uint64_t *from)
+{
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++)
+        __atomic_store_n(&to[i], __atomic_load_n(&from[i], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
+
 /* One event. `word` and `ext` may lie in the segment; they are read once. */
 static inline void ring_emit(struct gb_thread *self, const uint64_t word[8], const uint8_t *ext, uint32_t ext_length)
 {
     uint64_t at = self->tail;
-    uint32_t slots = 1 + (ext_length + GBW_MORE_BYTES - 1) / GBW_MORE_BYTES;
+    uint32_t slots = 1;
 
+    if (unlikely(ext_length != 0))
+        slots += (ext_length + GBW_MORE_BYTES - 1) / GBW_MORE_BYTES;
     ring_attempt(self);
     if (unlikely((int64_t)(self->limit - at - slots) < 0) && !ring_make_room(self, slots, &at))
         return;
-    uint64_t *to = self->slots[at & self->mask].word;
-    for (int i = 0; i < 8; i++)
-        to[i] = word[i];
-    if (unlikely(ext_length != 0))
+    ring_copy_record(self->slots[at & self->mask].word, word);
+    if (unlikely(slots > 1))
         ring_write_more(self, at + 1, ext, ext_length);
     /* release: pairs with the drain's acquire of tail; everything of the event is visible before it */
     self->tail = at + slots;

@@ -85,8 +85,7 @@ void scope_push(struct gb_thread *self, const uint64_t record[8], uint32_t ext_l
     if (self->depth >= GBW_FRAMES)
         deep_save(self);
     uint64_t *word = frame_at(self, self->depth);
-    for (int i = 0; i < 8; i++)
-        word[i] = record[i];
+    ring_copy_record(word, record);
     frame_enter(self, (uint32_t)(record[0] >> 32), (uint32_t)record[3], ext_length, token, anchor);
     __atomic_store_n(&self->producer->depth, self->depth, __ATOMIC_RELEASE);
 }
