@@ -18,6 +18,9 @@
 #include "collector/segment.h"
 #include "gb/reporter.h"
 
+#define QUEUE_BATCHES 256
+#define QUEUE_BATCHES_MAX 65536
+
 enum when_behind { BEHIND_YIELD, BEHIND_HOLD };
 
 /* What the command line or a file says of one reporter. */
@@ -25,7 +28,7 @@ struct reporter_spec {
     const struct gb_reporter *reporter;
     char name[32];                  /* instance: log, log-2 */
     struct gb_option_value *values; /* in the order of reporter->options */
-    uint32_t queue;                 /* batches */
+    uint32_t queue;                 /* batches; 0: QUEUE_BATCHES */
     enum when_behind when_behind;
     char **include, **exclude; /* globs on the scope, NULL-terminated; NULL: all */
 };
@@ -40,10 +43,20 @@ int fanout_start(const struct reporter_spec *specs, unsigned count, const char *
 void fanout_push(struct fanout *fanout, struct batch *batch);
 struct batch *fanout_batch(struct fanout *fanout);
 
-/* Drain thread: the least slot of `ring` that every durable reporter has committed; UINT64_MAX without one. With
- * `may_yield`, reporters that yield do not hold it back; what they had not committed is remembered as yielded. */
-uint64_t fanout_committed(struct fanout *fanout, struct ring *ring, bool may_yield);
+/* Drain thread: the fullest queue, in percent. */
+unsigned fanout_pressure(const struct fanout *fanout);
+
+/* Drain thread: the least slot of `ring` that every durable reporter has committed, as far as it can be known;
+ * ring->taken without one. With `may_yield`, reporters that yield do not hold it back. */
+uint64_t fanout_committed(const struct fanout *fanout, const struct ring *ring, bool may_yield);
 bool fanout_has_durable(const struct fanout *fanout);
+
+/* Drain thread: after the push of the batch with FINISHED; then: has every durable reporter committed it? */
+void fanout_mark_finish(const struct fanout *fanout, struct segment *segment);
+bool fanout_has_finished(const struct fanout *fanout, const struct segment *segment);
+
+/* The sum of all workers: the drain writes it, any thread reads it. */
+struct account *fanout_total(struct fanout *fanout);
 
 /* Drain thread: a new ring: `from` is where every reporter starts. */
 void fanout_adopt(struct fanout *fanout, struct ring *ring, uint64_t from);

@@ -165,6 +165,8 @@ struct gb_option_value {
     int64_t number;   /* BOOL: 0 or 1; CHOICE: index; DURATION: ns; BYTES: bytes */
 };
 
+#define GB_SKIPPED "skipped"
+
 /* What a reporter gets at open. Valid until close. */
 struct gb_reporter_setup {
     const char *name; /* of this instance: "log", or "log-2" when there are several */
@@ -172,8 +174,9 @@ struct gb_reporter_setup {
     const char *directory; /* the segments' directory: place for a durable reporter's cursor */
     const char *host;
     void (*say)(void *collector, const char *format, ...) __attribute__((format(printf, 2, 3))); /* rate-limited */
-    void (*count_drop)(void *collector, const char *cause,
-                       uint64_t events); /* this reporter's own losses; cause: literal */
+    /* This reporter's own losses; cause: a literal. With GB_SKIPPED: replayed ones that a durable reporter had already. Count
+     * events of the ledger: timings and metrics, but no timings that are unfinished without being abandoned. */
+    void (*count_drop)(void *collector, const char *cause, uint64_t events);
     const struct gb_account *(*total)(
         void *collector); /* the ledger of all workers so far: a snapshot, may be stale by a pass */
     void *collector;
