@@ -36,6 +36,9 @@ int scratch_remove(void **state);
 extern char scratch[64];
 void scratch_empty(void);
 
+/* A child that exits so: its test is skipped, what it needs is not permitted here. */
+#define CANNOT 77
+
 /* Ends with _exit(0) after `test`. Fails the test when it ended otherwise. */
 void in_child(void (*test)(void));
 

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/* Rings and threads: lease, return, re-lease; sizes by the budget; what a thread without a ring, or at its very end, is told. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "lib/process.h"
+#include "lib/rings.h"
+#include "lib/thread.h"
+#include "tests/lib/child.h"
+
+#define ENV "GEMINI_BATCH_TELEMETRY"
+
+static void on_thread(void *(*run)(void *), void *arg)
+{
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, run, arg) == 0);
+    pthread_join(thread, NULL);
+}
+
+static uint64_t file_size(void)
+{
+    struct stat st;
+    CHECK(fstat(process_segment()->fd, &st) == 0);
+    return (uint64_t)st.st_size;
+}
+
+/* As a collector would: everything was taken. */
+static void take_all(void)
+{
+    const struct gb_thread *thread;
+    for (uint32_t i = 0; (thread = rings_at(i)); i++)
+        __atomic_store_n(&((struct gbw_consumer *)(uintptr_t)thread->consumer)->head,
+                         __atomic_load_n(&thread->producer->tail, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+}
+
+static const struct gbw_lease *lease_record(const struct gb_thread *thread, uint64_t at)
+{
+    const struct gbw_lease *lease = (const void *)&thread->slots[at & thread->mask];
+    CHECK_EQUAL(lease->kind, GBW_LEASE);
+    return lease;
+}
+
+static void *emit_one(void *arg)
+{
+    prctl(PR_SET_NAME, "short-lived");
+    GB_SCOPE ("work")
+        GB_COUNT("items", 1);
+    return arg;
+}
+
+/* 100,000 threads, one after the other: one ring, one lease record each, and no event lost. */
+static void churn(void)
+{
+    GB_COUNT("begin", 1);
+    on_thread(emit_one, NULL);
+    uint64_t size = file_size();
+    const struct gb_thread *second = rings_at(1);
+    uint64_t at = second->tail;
+    for (unsigned i = 0; i < 100000; i++) {
+        on_thread(emit_one, NULL);
+        CHECK_EQUAL(second->tail, at + 3); /* lease, counter, timing */
+        const struct gbw_lease *lease = lease_record(second, at);
+        CHECK_EQUAL(lease->number, i + 2);
+        CHECK(strcmp(lease->thread, "short-lived") == 0 && lease->tid != 0);
+        /* call counts begin again */
+        CHECK_EQUAL((uint32_t)second->slots[(at + 2) & second->mask].word[3], 1);
+        at += 3;
+        if (i % 1000 == 0)
+            take_all();
+    }
+    CHECK_EQUAL(file_size(), size);
+    CHECK_EQUAL(gb_process.header->ring_count, 2);
+    CHECK_EQUAL(attempted(), 1 + 2 * 100001);
+    for (unsigned cause = 0; cause < GBW_CAUSES; cause++)
+        CHECK_EQUAL(dropped(cause), 0);
+    CHECK_EQUAL(second->producer->leased, 0);
+    CHECK_EQUAL(rings_at(0)->producer->leased, 1);
+}
+
+static void *many_short(void *arg)
+{
+    for (int i = 0; i < 500; i++)
+        on_thread(emit_one, NULL);
+    return arg;
+}
+
+/* Eight at a time: the pool under contention. No ring is ever held by two. */
+static void concurrent_churn(void)
+{
+    pthread_t threads[8];
+    for (int i = 0; i < 8; i++)
+        CHECK(pthread_create(&threads[i], NULL, many_short, NULL) == 0);
+    for (int i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
+    struct gb_stats stats;
+    gb_stats(&stats);
+    CHECK_EQUAL(stats.attempted, 8 * 500 * 2);
+    CHECK(stats.rings <= 8);
+    uint64_t leases = 0;
+    for (uint32_t i = 0; i < stats.rings; i++) {
+        leases += rings_at(i)->producer->lease;
+        CHECK_EQUAL(rings_at(i)->producer->leased, 0);
+        CHECK_EQUAL(rings_at(i)->producer->tail, 3 * rings_at(i)->producer->lease);
+    }
+    CHECK_EQUAL(leases, 8 * 500);
+}
+
+static pthread_barrier_t all_there;
+
+static void *emit_and_hold(void *arg)
+{
+    GB_COUNT("items", 1);
+    pthread_barrier_wait(&all_there);
+    return arg;
+}
+
+static void hold_threads(unsigned count)
+{
+    pthread_t threads[400];
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, 64 << 10);
+    pthread_barrier_init(&all_there, NULL, count + 1);
+    for (unsigned i = 0; i < count; i++)
+        CHECK(pthread_create(&threads[i], &attr, emit_and_hold, NULL) == 0);
+    pthread_barrier_wait(&all_there);
+    for (unsigned i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* A container's shared memory. */
+static void in_64_megabytes(void)
+{
+    if (!mount_small("64m"))
+        _exit(CANNOT);
+    hold_threads(150);
+    CHECK_EQUAL(gb_process.header->ring_count, 150);
+    CHECK_EQUAL(attempted(), 150);
+    CHECK_EQUAL(dropped(GB_NO_RING) + dropped(GB_BUSY), 0);
+    CHECK(file_size() < 32u << 20);
+}
+
+/* The first rings get what they ask for, later ones a thirty-second of what is left. */
+static void by_the_budget(void)
+{
+    setenv(ENV "_MAX_BYTES", "4M", 1);
+    setenv(ENV "_RING_BYTES", "64K", 1);
+    hold_threads(200);
+    const struct gbw_ring_entry *rings = process_segment()->rings;
+    uint32_t count = gb_process.header->ring_count;
+    uint64_t sum = 0;
+    CHECK(count > 100 && count < 200);
+    CHECK_EQUAL(rings[0].slots * GBW_SLOT, 65536);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t left = (4u << 20) - sum, bytes = rings[i].slots * (uint64_t)GBW_SLOT;
+        CHECK((bytes & (bytes - 1)) == 0 && bytes >= GBW_RING_BYTES_MIN);
+        CHECK(bytes == GBW_RING_BYTES_MIN || bytes <= left / 32);
+        CHECK(i == 0 || rings[i].slots <= rings[i - 1].slots);
+        sum += bytes;
+    }
+    CHECK_EQUAL(sum, 4 << 20);
+    CHECK_EQUAL(attempted(), 200);
+    CHECK_EQUAL(dropped(GB_NO_RING), 200 - count);
+}
+
+static void by_the_budget_says_once(void **state)
+{
+    (void)state;
+    char text[1000];
+    assert_int_equal(in_child_output(by_the_budget, text, sizeof text), 1);
+    assert_non_null(strstr(text, "GEMINI_BATCH_TELEMETRY_MAX_BYTES is used up"));
+}
+
+/* Indices that pass 2^32 and 2^64: nothing special happens. */
+static uint64_t first_index;
+
+static void start_there(void)
+{
+    gb_ring_start = first_index;
+    setenv(ENV "_RING_BYTES", "16K", 1);
+    struct gb_stats stats;
+    for (unsigned i = 0; i < 1000; i++) {
+        GB_SCOPE ("a", GB_KV("text", "a text that needs a slot of its own"))
+            GB_COUNT("b", 1);
+        if (i == 0)
+            CHECK_EQUAL(lease_record(rings_at(0), first_index)->number, 1);
+        if (i % 50 == 0)
+            take_all();
+    }
+    const struct gb_thread *thread = rings_at(0);
+    gb_stats(&stats);
+    CHECK_EQUAL(stats.attempted, 2000);
+    CHECK_EQUAL(stats.dropped[GB_RING_FULL], 0);
+    CHECK_EQUAL(thread->producer->tail - first_index, 3001);
+    for (unsigned i = 0; i < 500; i++) /* nobody takes: full, never beyond */
+        GB_COUNT("b", 1);
+    gb_stats(&stats);
+    CHECK(stats.dropped[GB_RING_FULL] > 0);
+    CHECK(thread->producer->tail - thread->consumer->head <= thread->mask + 1);
+    CHECK_EQUAL(gb_process.header->violations, 0);
+    take_all();
+    GB_COUNT("b", 1);
+    CHECK_EQUAL(((const uint8_t *)&thread->slots[(thread->tail - 2) & thread->mask])[0], GBW_LOST);
+    on_thread(emit_one, NULL);
+    CHECK_EQUAL(rings_at(1)->producer->tail - first_index, 3);
+}
+
+static void indices(void **state)
+{
+    (void)state;
+    static const uint64_t starts[] = {0, (1ull << 32) - 500, UINT64_MAX - 500, (1ull << 63) - 500};
+    for (unsigned i = 0; i < sizeof starts / sizeof *starts; i++) {
+        first_index = starts[i];
+        in_child(start_there);
+    }
+}
+
+static pthread_key_t user_key;
+static int rounds;
+
+static void emit_at_the_end(void *value)
+{
+    GB_COUNT("late", 1);
+    if (++rounds < 4)
+        pthread_setspecific(user_key, value);
+}
+
+static void *end_late(void *arg)
+{
+    pthread_setspecific(user_key, &rounds);
+    GB_COUNT("items", 1);
+    return arg;
+}
+
+/* Destructors of other keys: the first round still has the ring; afterwards the thread is late. */
+static void late(void)
+{
+    pthread_key_create(&user_key, emit_at_the_end);
+    on_thread(end_late, NULL);
+    CHECK_EQUAL(rounds, 4);
+    CHECK_EQUAL(attempted(), 5);
+    CHECK(dropped(GB_LATE) >= 2 && dropped(GB_LATE) <= 3);
+    CHECK_EQUAL(rings_at(0)->producer->leased, 0);
+}
+
+static void *leave_open(void *arg)
+{
+    GB_SCOPE ("outer") {
+        GB_SCOPE ("inner")
+            pthread_exit(arg);
+    }
+    return NULL;
+}
+
+/* Scopes that a thread leaves open: told as abandoned (or ended, where pthread_exit unwinds), and the ring is clean again. */
+static void open_at_the_end(void)
+{
+    on_thread(leave_open, NULL);
+    const struct gb_thread *thread = rings_at(0);
+    CHECK_EQUAL(thread->producer->depth, 0);
+    CHECK_EQUAL(thread->producer->leased, 0);
+    CHECK_EQUAL(thread->tail, 3);
+    on_thread(emit_one, NULL);
+    CHECK_EQUAL(thread->tail, 6);
+    CHECK_EQUAL(attempted(), 4);
+}
+
+static sigjmp_buf out;
+
+/* An emit that is interrupted and never goes on: after 1,024 refusals the thread gets another ring. */
+static void never_resumed(void)
+{
+    GB_COUNT("items", 1);
+    gb_self->busy = 1; /* as siglongjmp out of a handler leaves it */
+    for (unsigned i = 0; i < REFUSALS_MAX; i++)
+        GB_COUNT("items", 1);
+    CHECK_EQUAL(dropped(GB_REENTRANT), REFUSALS_MAX);
+    GB_COUNT("items", 1);
+    GB_COUNT("items", 1);
+    CHECK_EQUAL(attempted(), REFUSALS_MAX + 3);
+    CHECK_EQUAL(dropped(GB_REENTRANT), REFUSALS_MAX);
+    CHECK_EQUAL(gb_process.header->ring_count, 2);
+    /* the old emit goes on after all, and returns its ring */
+    struct gb_thread *orphan = rings_at(0);
+    CHECK_EQUAL(orphan->orphan, 1);
+    orphan->busy = 0;
+    thread_return(orphan);
+    CHECK_EQUAL(orphan->producer->leased, 0);
+    on_thread(emit_one, NULL);
+    CHECK_EQUAL(gb_process.header->ring_count, 2);
+    CHECK_EQUAL(orphan->producer->lease, 2);
+}
+
+static volatile unsigned handled;
+
+static void handler(int number)
+{
+    (void)number;
+    GB_COUNT("in a handler", 1);
+    if (++handled % 3 == 0)
+        siglongjmp(out, 1);
+}
+
+/* A timer that emits, and leaves every third time by siglongjmp: the sums agree, and emitting goes on. */
+static void storm_of_signals(void)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_NODEFER};
+    struct itimerspec every = {{0, 50000}, {0, 50000}};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    volatile uint64_t begun = 0;
+    timer_t timer;
+    sigset_t usr1;
+
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    sigaction(SIGUSR1, &action, NULL);
+    GB_COUNT("items", 1);
+    CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
+    timer_settime(timer, 0, &every, NULL);
+    for (volatile unsigned i = 0; i < 300000 || handled < 1000; i++) {
+        if (sigsetjmp(out, 1) == 0) {
+            begun++;
+            GB_SCOPE ("a", GB_KV("n", i))
+                GB_COUNT("b", 1);
+        }
+        if (i % 1000 == 0)
+            take_all();
+    }
+    pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+    timer_delete(timer);
+    struct gb_stats stats;
+    gb_stats(&stats);
+    uint64_t tried = 0, lost = 0, rings = 0;
+    const struct gb_thread *thread;
+    for (; (thread = rings_at((uint32_t)rings)); rings++) {
+        tried += thread->producer->attempted;
+        for (unsigned i = 0; i < GBW_RING_CAUSES; i++)
+            lost += thread->producer->dropped[i];
+    }
+    CHECK(handled >= 1000 && begun > 0);
+    CHECK(stats.attempted >= tried && stats.attempted <= 2 * begun + handled + 1);
+    CHECK(stats.rings == rings && lost <= tried);
+    uint64_t before = attempted();
+    GB_COUNT("still there", 1);
+    CHECK_EQUAL(attempted(), before + 1);
+}
+
+/* Rings ahead, then a sandbox: no call but those that emit. */
+static void ahead(void)
+{
+    struct gb_config config = GB_CONFIG_INIT;
+    config.rings_ahead = 4;
+    CHECK_EQUAL(gb_init(&config), 0);
+    CHECK_EQUAL(gb_process.header->ring_count, 4);
+    uint64_t size = file_size();
+    hold_threads(4);
+    CHECK_EQUAL(file_size(), size);
+    CHECK_EQUAL(gb_process.header->ring_count, 4);
+    CHECK_EQUAL(attempted(), 4);
+}
+
+/* The key that tells the end of a thread is among the first: setting it allocates nothing. errno and the signal mask stay. */
+static void leaves_no_trace(void)
+{
+    sigset_t before, after;
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    errno = 4711;
+    GB_COUNT("first", 1);
+    CHECK_EQUAL(errno, 4711);
+    pthread_sigmask(SIG_SETMASK, NULL, &after);
+    CHECK(memcmp(&before, &after, sizeof before) == 0);
+}
+
+#define CHILD_TEST(test)                                                                                               \
+    static void run_##test(void **state)                                                                               \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        in_child(test);                                                                                                \
+    }
+CHILD_TEST(churn)
+CHILD_TEST(concurrent_churn)
+CHILD_TEST(in_64_megabytes)
+CHILD_TEST(late)
+CHILD_TEST(open_at_the_end)
+CHILD_TEST(never_resumed)
+CHILD_TEST(storm_of_signals)
+CHILD_TEST(ahead)
+CHILD_TEST(leaves_no_trace)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(run_churn),
+        cmocka_unit_test(run_concurrent_churn),
+        cmocka_unit_test(run_in_64_megabytes),
+        cmocka_unit_test(by_the_budget_says_once),
+        cmocka_unit_test(indices),
+        cmocka_unit_test(run_late),
+        cmocka_unit_test(run_open_at_the_end),
+        cmocka_unit_test(run_never_resumed),
+        cmocka_unit_test(run_storm_of_signals),
+        cmocka_unit_test(run_ahead),
+        cmocka_unit_test(run_leaves_no_trace),
+    };
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}
