@@ -6,8 +6,6 @@
 #include "collector/collector.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -87,30 +85,15 @@ static int open_directory(struct collector *collector)
     return error;
 }
 
-/* Threads that are started in between leave every signal to the caller's thread. A fault is nobody's to block. */
-static void block_signals(sigset_t *ret_before)
-{
-    sigset_t all;
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS);
-    sigdelset(&all, SIGSEGV);
-    sigdelset(&all, SIGFPE);
-    sigdelset(&all, SIGILL);
-    pthread_sigmask(SIG_SETMASK, &all, ret_before);
-}
-
 static int start_stages(struct collector *collector)
 {
     const struct collector_config *config = &collector->config;
-    sigset_t before;
-    block_signals(&before);
     int error = fanout_start(config->reporters, config->reporter_count, collector->directory.path, &collector->fanout);
     if (!error) {
         error = drain_start(roster_segments(collector->roster), collector->fanout, collector->bell, &collector->drain);
         if (error)
             say("cannot start the drain: %s", strerror(-error));
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
 
@@ -296,7 +279,9 @@ int collector_run(struct collector *collector)
 
 struct gb_account collector_account(struct collector *collector)
 {
-    return roster_account(collector->roster);
+    struct gb_account sum;
+    account_read(fanout_total(collector->fanout), &sum);
+    return sum;
 }
 
 unsigned collector_workers(struct collector *collector,
@@ -312,7 +297,7 @@ void collector_print_ledger(struct collector *collector, FILE *out)
     struct reporter_account reporters[REPORTERS_MAX];
     struct roster_counts counts = roster_count(collector->roster);
     const struct ledger_page page = {
-        .sum = roster_account(collector->roster),
+        .sum = collector_account(collector),
         .workers = counts.seen,
         .alive = counts.live,
         .quarantined = counts.quarantined,

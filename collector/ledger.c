@@ -7,18 +7,6 @@
 
 #define LINE_COLUMNS 80
 
-void ledger_add(struct gb_account *sum, const struct gb_account *more)
-{
-    sum->attempted += more->attempted;
-    sum->delivered += more->delivered;
-    sum->malformed += more->malformed;
-    for (unsigned i = 0; i < GB_WORKER_CAUSES; i++)
-        sum->dropped[i] += more->dropped[i];
-    sum->unfinished += more->unfinished;
-    sum->attributes_left_out += more->attributes_left_out;
-    sum->names_overflowed += more->names_overflowed;
-}
-
 uint64_t ledger_dropped(const struct gb_account *account)
 {
     uint64_t sum = 0;

@@ -12,9 +12,6 @@
 #include "collector/fanout.h"
 #include "collector/reap.h"
 
-/* Adds `more` to `sum`. */
-void ledger_add(struct gb_account *sum, const struct gb_account *more);
-
 uint64_t ledger_dropped(const struct gb_account *account);
 
 /* attempted - delivered - malformed - dropped; 0 where a broken segment says less. */

@@ -42,21 +42,6 @@ int roster_make(const struct directory *directory, struct bell *bell, struct ros
     return 0;
 }
 
-void roster_free(struct roster *roster)
-{
-    struct segment *segment, *next;
-    if (!roster)
-        return;
-    cds_list_for_each_entry_safe (segment, next, &roster->segments, node)
-        segment_detach(segment);
-    for (segment = roster->leaving; segment; segment = next) {
-        next = segment->leaving;
-        segment_detach(segment);
-    }
-    known_free(roster->known);
-    free(roster);
-}
-
 struct cds_list_head *roster_segments(struct roster *roster)
 {
     return &roster->segments;

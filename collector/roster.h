@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The roster: which segments are attached, and the two ends of each one's life. In: names from discover. Out: the RCU list
- * that the drain walks, and, for workers that are gone, the sums of the ledger. Control thread, unless noted.
+ * that the drain walks. Control thread, unless noted.
  *
  *   found -> attached, LIVE -> (probe) DEAD -> (drain) CLOSED -> COMMITTED -> unlinked, out of the list -> detached
  */
@@ -21,7 +21,7 @@ struct roster;
 
 /* `directory` and `bell` must outlive it. */
 int roster_make(const struct directory *directory, struct bell *bell, struct roster **ret_roster);
-/* Detaches everything. No other thread may see a segment any more. Takes NULL. */
+/* Detaches everything but what a reporter that hangs may still use. The drain must have ended. Takes NULL. */
 void roster_free(struct roster *roster);
 
 struct cds_list_head *roster_segments(struct roster *roster);
@@ -57,8 +57,5 @@ struct roster_counts roster_count(struct roster *roster);
 /* Hands out the attached workers that were not found dead, with the events that were not drained. Not while the drain runs. */
 void roster_each_live(struct roster *roster,
                       void (*each)(void *context, const struct gb_worker *worker, uint64_t backlog), void *context);
-
-/* The sums of all workers, finished or not. */
-struct gb_account roster_account(struct roster *roster);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The end of a segment. In: what the drain has marked committed or quarantined. Out: the file is gone, the reporters have been
- * told to forget it, no thread sees the segment any more, and its sums are in the ledger. Control thread.
+ * told to forget it, and no thread sees the segment any more. Control thread.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,7 +15,6 @@
 #include <urcu/rculist.h>
 
 #include "collector/attach.h"
-#include "collector/ledger.h"
 #include "collector/roster_private.h"
 
 /* Only the file that was attached, under the removal lock; by now it may have been removed, or replaced. */
@@ -73,16 +73,27 @@ static void detach_unused(struct roster *roster)
 {
     for (struct segment **place = &roster->leaving; *place;) {
         struct segment *segment = *place;
-        struct gb_account account;
         if (atomic_load_explicit(&segment->batches, memory_order_acquire)) {
             place = &segment->leaving;
             continue;
         }
-        account_read(&segment->account, &account);
-        ledger_add(&roster->finished, &account);
         *place = segment->leaving;
         segment_detach(segment);
     }
+}
+
+void roster_free(struct roster *roster)
+{
+    struct segment *segment, *next;
+    if (!roster)
+        return;
+    detach_unused(roster);
+    cds_list_for_each_entry_safe (segment, next, &roster->segments, node) {
+        if (!atomic_load_explicit(&segment->batches, memory_order_acquire))
+            segment_detach(segment); /* else a reporter that never came back may still use it */
+    }
+    known_free(roster->known);
+    free(roster);
 }
 
 void roster_retire(struct roster *roster, struct fanout *fanout)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the files of the roster share: roster.c (from a name to an attached segment, and its worker's death), roster_end.c
- * (from there to its detachment), roster_sums.c (counts and accounts). Control thread.
+ * (from there to its detachment), roster_sums.c (counts). Control thread.
  */
 #ifndef GB_COLLECTOR_ROSTER_PRIVATE_H
 #define GB_COLLECTOR_ROSTER_PRIVATE_H
@@ -17,7 +17,6 @@ struct roster {
     struct cds_list_head segments;
     struct known *known;
     struct segment *leaving; /* out of the list, not detached yet */
-    struct gb_account finished;
     unsigned seen, attached, refused, quarantined;
     uint64_t names;
     int64_t retry_ns; /* no attach before */

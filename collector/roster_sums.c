@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Counts and accounts of the roster, see roster.h. Control thread. */
+/* Counts over the roster, see roster.h. Control thread. */
 #include <urcu/rculist.h>
 
-#include "collector/ledger.h"
 #include "collector/roster_private.h"
 
 struct roster_counts roster_count(struct roster *roster)
@@ -49,19 +48,4 @@ void roster_each_live(struct roster *roster,
         if (atomic_load_explicit(&segment->life, memory_order_relaxed) == SEGMENT_LIVE)
             each(context, segment->worker, backlog_of(segment));
     }
-}
-
-struct gb_account roster_account(struct roster *roster)
-{
-    struct gb_account sum = roster->finished, one;
-    struct segment *segment;
-    cds_list_for_each_entry (segment, &roster->segments, node) {
-        account_read(&segment->account, &one);
-        ledger_add(&sum, &one);
-    }
-    for (segment = roster->leaving; segment; segment = segment->leaving) {
-        account_read(&segment->account, &one);
-        ledger_add(&sum, &one);
-    }
-    return sum;
 }
