@@ -99,7 +99,7 @@ static void append_entry(struct draft *draft, uint32_t key, const struct encoded
 }
 
 /* One attribute, whatever it is. */
-static __attribute__((noinline)) void append(struct draft *draft, const struct gb_attr *attr)
+static void append(struct draft *draft, const struct gb_attr *attr)
 {
     uint32_t index = draft_count(draft), key = __atomic_load_n(&attr->key->id, __ATOMIC_RELAXED);
     if (key == 0)
@@ -115,29 +115,8 @@ static __attribute__((noinline)) void append(struct draft *draft, const struct g
         append_entry(draft, key, &in);
 }
 
-/* A key that is known, fits, and names no secret. */
-static inline bool is_plain(uint32_t key)
-{
-    return key - GBW_FIRST_NAME < NAME_SECRET - GBW_FIRST_NAME;
-}
-
 void attrs_append(struct draft *draft, const struct gb_attr *attrs, uint32_t count)
 {
-    uint64_t *word = draft->word, head = word[0], keys = word[4];
-    uint32_t index = draft_count(draft), i = 0;
-
-    /* the usual case in registers: numbers that fit the record */
-    for (; i < count && index < GBW_ATTRS_INLINE; i++, index++) {
-        uint32_t key = __atomic_load_n(&attrs[i].key->id, __ATOMIC_RELAXED);
-        if (unlikely(!is_plain(key) || attrs[i].type > GB_ATTR_DOUBLE_))
-            break;
-        word[5 + index] = attrs[i].as.u;
-        keys |= (uint64_t)key << (16 + 16 * index);
-        head = (head | (uint64_t)attrs[i].type << (24 + 2 * index)) + (1u << 8);
-    }
-    word[4] = keys;
-    signal_fence();
-    word[0] = head;
-    for (; unlikely(i < count); i++)
+    for (uint32_t i = 0; i < count; i++)
         append(draft, &attrs[i]);
 }

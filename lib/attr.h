@@ -6,10 +6,12 @@
 #ifndef GB_LIB_ATTR_H
 #define GB_LIB_ATTR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "gb/telemetry.h"
 #include "gb/wire.h"
+#include "lib/names.h"
 
 /* A record under construction and its extension. */
 struct draft {
@@ -21,6 +23,32 @@ struct draft {
 /* Appends. What does not fit is left out, or a text cut shorter, and counted in header.attributes_left_out. The
  * attribute count in word 0 is written after the attribute itself, so a kill in between shows the record without it. */
 void attrs_append(struct draft *draft, const struct gb_attr *attrs, uint32_t count);
+
+/*
+ * The usual case, without a call: at most three numbers whose keys are known. Completes the head (word 0) and the keys
+ * (word 4) of a record that nobody sees yet, and writes its values. false: attrs_append has to do it.
+ */
+static inline bool attrs_plain(uint64_t *word, uint64_t *head, uint64_t *keys, const struct gb_attr *attrs,
+                               uint32_t count)
+{
+    if (count > GBW_ATTRS_INLINE)
+        return false;
+#pragma GCC unroll 3
+    for (uint32_t i = 0; i < GBW_ATTRS_INLINE; i++) {
+        if (i == count)
+            break;
+        uint32_t key = __atomic_load_n(&attrs[i].key->id, __ATOMIC_RELAXED);
+        /* an id below the secrets' bit, and none of the reserved ones */
+        if (__builtin_expect(key - GBW_FIRST_NAME >= NAME_SECRET - GBW_FIRST_NAME || attrs[i].type > GB_ATTR_DOUBLE_,
+                             0))
+            return false;
+        word[5 + i] = attrs[i].as.u;
+        *keys |= (uint64_t)key << (16 + 16 * i);
+        *head |= (uint64_t)attrs[i].type << (24 + 2 * i);
+    }
+    *head |= count << 8;
+    return true;
+}
 
 static inline uint32_t draft_count(const struct draft *draft)
 {

@@ -11,7 +11,7 @@
 #include "gb/wire.h"
 
 /* Chosen once by clock_choose, before the first segment is made; a forked child keeps it. */
-extern uint32_t gb_clock_kind; /* enum gbw_clock */
+extern uint32_t gb_clock_kind __attribute__((visibility("hidden"))); /* enum gbw_clock */
 
 static inline uint64_t clock_monotonic_ns(void)
 {

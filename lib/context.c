@@ -14,7 +14,6 @@
 
 struct saved_scope {
     uint64_t record[8];
-    uint64_t token;
     uintptr_t anchor;
     uint32_t ext_offset, ext_length;
 };
@@ -58,12 +57,11 @@ static struct saved *saved_take(void)
 
 static void save_scope(struct gb_thread *self, struct saved *saved, uint32_t i)
 {
-    const struct open_scope *open = &self->open[i];
+    const struct open_scope *open = &self->open[i + 1];
     struct saved_scope *to = &saved->scope[i];
     bool in_segment = i < GBW_FRAMES - 1 || i == self->depth - 1;
     const struct gbw_record *from = in_segment ? &self->producer->frame[frame_index(i)] : &self->deep[i];
     memcpy(to->record, from->word, sizeof to->record);
-    to->token = open->token;
     to->anchor = open->anchor;
     to->ext_offset = saved->ext_used;
     to->ext_length = open->ext_length;
@@ -117,7 +115,7 @@ void gb_context_restore(struct gb_context *context)
             continue;
         }
         const struct saved_scope *scope = &saved->scope[i];
-        uint32_t left = GBW_ARENA_BYTES - self->arena_used;
+        uint32_t used = arena_used(scope_top(self)), left = GBW_ARENA_BYTES - used;
         uint32_t length = scope->ext_length <= left ? scope->ext_length : 0;
         uint64_t record[8];
         memcpy(record, scope->record, sizeof record);
@@ -125,8 +123,8 @@ void gb_context_restore(struct gb_context *context)
             record[0] &= ~(uint64_t)0xff00;
             __atomic_fetch_add(&gb_process.header->attributes_left_out, 1, __ATOMIC_RELAXED);
         }
-        memcpy(self->arena + self->arena_used, saved->ext + scope->ext_offset, length);
-        scope_push(self, record, length, scope->token, scope->anchor);
+        memcpy(self->arena + used, saved->ext + scope->ext_offset, length);
+        scope_push(self, record, length, scope->anchor);
     }
     saved_put(saved, saved);
     emit_leave(self);

@@ -22,7 +22,7 @@ static void leave_parent(void)
     struct gb_thread *self = gb_self;
     if ((uintptr_t)self <= (uintptr_t)THREAD_LATE)
         return;
-    gb_inherited = self->path;
+    gb_inherited = scope_top(self)->path;
     gb_self = NULL;
     running = self->busy ? self : NULL;
     if (running) {

@@ -16,11 +16,12 @@
 static inline void emit_with(struct gb_thread *self, uint64_t word[8], const struct gb_attr *attrs, uint32_t count)
 {
     uint32_t ext_length = 0;
-    uint8_t *ext = self->arena + self->arena_used;
+    uint32_t used = arena_used(scope_top(self));
+    uint8_t *ext = self->arena + used;
     word[4] = self->roots & 0xffff;
     word[5] = word[6] = word[7] = 0;
     if (count) {
-        uint32_t left = GBW_ARENA_BYTES - self->arena_used;
+        uint32_t left = GBW_ARENA_BYTES - used;
         struct draft draft = {.word = word, .ext = ext, .room = left < GBW_EXT_MAX ? left : GBW_EXT_MAX};
         attrs_append(&draft, attrs, count);
         ext_length = draft.length;
@@ -41,7 +42,7 @@ static inline void emit_metric(struct gb_name *name, uint32_t kind, uint32_t fla
         ring_drop(self, GBW_BAD_VALUE);
     } else if (likely((path = path_of(self, name)) != 0)) {
         uint64_t word[8] = {kind | (uint64_t)flags << 16 | (uint64_t)path << 32, now, value,
-                            (uint64_t)self->call << 32};
+                            (uint64_t)scope_top(self)->call << 32};
         emit_with(self, word, attrs, count);
     }
     emit_leave(self);
@@ -106,7 +107,7 @@ void gb_timing(const struct gb_name *name, uint64_t start_ns, uint64_t end_ns, c
         if (self->depth == 0)
             self->roots++;
         uint64_t word[8] = {GBW_TIMING | (uint64_t)GBW_F_NANOSECONDS << 16 | (uint64_t)path << 32, start_ns,
-                            end_ns - start_ns, ++self->calls[path] | (uint64_t)self->call << 32};
+                            end_ns - start_ns, ++self->calls[path] | (uint64_t)scope_top(self)->call << 32};
         emit_with(self, word, attrs, count);
     }
     emit_leave(self);

@@ -14,19 +14,30 @@
 /* The slow way: interns. 0: refused; the drop has been counted. */
 uint32_t path_look_up(struct gb_thread *self, struct gb_name *name);
 
-static inline struct path_cache *path_slot(struct gb_thread *self, uint32_t name)
+/* Never 0 for a name that has an id. */
+static inline uint64_t path_key(uint32_t parent, uint32_t name)
 {
-    return &self->cache[(self->path * 31 + name) % PATH_CACHE];
+    return (uint64_t)name << 32 | parent;
+}
+
+static inline struct path_cache *path_slot(struct gb_thread *self, uint32_t parent, uint32_t name)
+{
+    return &self->cache[(parent * 31 + name) % PATH_CACHE];
+}
+
+/* 0: not in the cache. */
+static inline uint32_t path_cached(struct gb_thread *self, const struct gb_name *name)
+{
+    uint32_t id = __atomic_load_n(&name->id, __ATOMIC_RELAXED), parent = scope_top(self)->path;
+    const struct path_cache *slot = path_slot(self, parent, id);
+    /* an empty slot can only match the name 0 in the path 0, and holds path 0 */
+    return likely(slot->key == path_key(parent, id)) ? slot->path : 0;
 }
 
 static inline uint32_t path_of(struct gb_thread *self, struct gb_name *name)
 {
-    uint32_t id = __atomic_load_n(&name->id, __ATOMIC_RELAXED);
-    const struct path_cache *slot = path_slot(self, id);
-    /* an empty slot matches id 0 and holds path 0: the slow way */
-    if (likely(slot->name == id && slot->parent == self->path && slot->path))
-        return slot->path;
-    return path_look_up(self, name);
+    uint32_t path = path_cached(self, name);
+    return likely(path != 0) ? path : path_look_up(self, name);
 }
 
 #endif

@@ -27,11 +27,11 @@
 /* Orders memory operations for a signal handler of the same thread, and for whoever reads the segment after a kill. */
 #define signal_fence() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
+/* The caller has looked at the switch (gb_enabled): in the child of a fork its page is wiped, and gb_self is the parent's. */
 static inline struct gb_thread *emit_enter(void)
 {
     struct gb_thread *self = gb_self;
-    /* the switch is looked at here as well: in the child of a fork its page has been wiped, and gb_self is the parent's */
-    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE || gb_switch_.state != GB_ON_STATE_)) {
+    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE)) {
         self = thread_lease();
         if (!self)
             return NULL;
@@ -69,7 +69,8 @@ void ring_write_more(struct gb_thread *self, uint64_t at, const uint8_t *ext, ui
 static inline void ring_attempt(struct gb_thread *self)
 {
     /* relaxed: a reader loads it last, after tail and dropped (acquire), so it can only be ahead of them, never behind */
-    __atomic_store_n(&self->producer->attempted, ++self->attempted, __ATOMIC_RELAXED);
+    uint64_t *attempted = &self->producer->attempted;
+    __atomic_store_n(attempted, __atomic_load_n(attempted, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
 }
 
 /* Word by word, and never in wider pieces: the words were written a moment ago, and a wider load would wait for all of them. */
@@ -78,6 +79,13 @@ static inline void ring_copy_record(uint64_t *to, const uint64_t *from)
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i++)
         __atomic_store_n(&to[i], __atomic_load_n(&from[i], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
+
+/* release: pairs with the drain's acquire of tail; everything of the event is visible before it */
+static inline void ring_publish(struct gb_thread *self, uint64_t tail)
+{
+    self->tail = tail;
+    __atomic_store_n(&self->producer->tail, tail, __ATOMIC_RELEASE);
 }
 
 /* One event. `word` and `ext` may lie in the segment; they are read once. */
@@ -94,9 +102,7 @@ static inline void ring_emit(struct gb_thread *self, const uint64_t word[8], con
     ring_copy_record(self->slots[at & self->mask].word, word);
     if (unlikely(slots > 1))
         ring_write_more(self, at + 1, ext, ext_length);
-    /* release: pairs with the drain's acquire of tail; everything of the event is visible before it */
-    self->tail = at + slots;
-    __atomic_store_n(&self->producer->tail, at + slots, __ATOMIC_RELEASE);
+    ring_publish(self, at + slots);
 }
 
 #endif

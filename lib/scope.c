@@ -28,83 +28,90 @@ static inline uint64_t *frame_at(struct gb_thread *self, uint32_t index)
     return self->producer->frame[frame_index(index)].word;
 }
 
+/* release: an autopsy that sees this depth sees the whole frame */
+static inline void publish_depth(struct gb_thread *self, uint32_t depth)
+{
+    self->depth = depth;
+    __atomic_store_n(&self->producer->depth, depth, __ATOMIC_RELEASE);
+}
+
 /* The last place in the segment is about to hold another frame: while it changes, depth says that there are only 31. */
-static void deep_save(struct gb_thread *self)
+static void deep_begin(struct gb_thread *self)
 {
     __atomic_store_n(&self->producer->depth, GBW_FRAMES - 1, __ATOMIC_RELEASE);
     signal_fence();
+}
+
+static void deep_save(struct gb_thread *self)
+{
+    deep_begin(self);
     self->deep[self->depth - 1] = self->producer->frame[GBW_FRAMES - 1];
 }
 
-static void deep_restore(struct gb_thread *self)
+static void deep_restore(struct gb_thread *self, uint32_t depth)
 {
-    const struct open_scope *top = &self->open[self->depth - 1];
-    __atomic_store_n(&self->producer->depth, GBW_FRAMES - 1, __ATOMIC_RELEASE);
-    signal_fence();
-    self->producer->frame[GBW_FRAMES - 1] = self->deep[self->depth - 1];
+    const struct open_scope *top = &self->open[depth];
+    deep_begin(self);
+    self->producer->frame[GBW_FRAMES - 1] = self->deep[depth - 1];
     self->producer->ext[GBW_FRAMES - 1] = (struct gbw_frame_ext){(uint16_t)top->ext_offset, (uint16_t)top->ext_length};
 }
 
-/* The books of a new top frame, whose record is in place but for its start. */
-static inline void frame_enter(struct gb_thread *self, uint32_t path, uint32_t call, uint32_t ext_length,
-                               uint64_t token, uintptr_t anchor)
+/* The books of the scope that is going to be the innermost. Its record is in place; depth follows when that is complete. */
+static inline void open_next(struct gb_thread *self, uint32_t path, uint32_t call, uintptr_t anchor)
+{
+    const struct open_scope *top = scope_top(self);
+    self->open[self->depth + 1] = (struct open_scope){.anchor = anchor,
+                                                      .anchors = top->anchors | anchor_bit(anchor),
+                                                      .path = path,
+                                                      .call = call,
+                                                      .ext_offset = arena_used(top)};
+}
+
+/* Where the extension of the scope at `index` stands. Without one, nobody looks. */
+static void place_ext(struct gb_thread *self, uint32_t index, uint32_t length)
+{
+    struct open_scope *open = &self->open[index + 1];
+    open->ext_length = length;
+    if (length)
+        self->producer->ext[frame_index(index)] = (struct gbw_frame_ext){(uint16_t)open->ext_offset, (uint16_t)length};
+}
+
+static inline struct draft draft_at(struct gb_thread *self, uint64_t *word, uint32_t offset, uint32_t length)
+{
+    uint32_t left = GBW_ARENA_BYTES - offset;
+    return (struct draft){
+        .word = word, .ext = self->arena + offset, .length = length, .room = left < GBW_EXT_MAX ? left : GBW_EXT_MAX};
+}
+
+void scope_push(struct gb_thread *self, const uint64_t record[8], uint32_t ext_length, uintptr_t anchor)
 {
     uint32_t index = self->depth;
-    self->open[index] = (struct open_scope){.token = token,
-                                            .anchor = anchor,
-                                            .anchors = self->anchors,
-                                            .path = self->path,
-                                            .call = self->call,
-                                            .ext_offset = self->arena_used,
-                                            .ext_length = ext_length};
-    self->producer->ext[frame_index(index)] = (struct gbw_frame_ext){(uint16_t)self->arena_used, (uint16_t)ext_length};
-    self->arena_used += ext_length;
-    self->anchors |= anchor_bit(anchor);
-    self->path = path;
-    self->call = call;
-    self->depth = index + 1;
-}
-
-static inline void frame_leave(struct gb_thread *self)
-{
-    uint32_t index = self->depth - 1;
-    const struct open_scope *top = &self->open[index];
-    self->arena_used = top->ext_offset;
-    self->anchors = top->anchors;
-    self->path = top->path;
-    self->call = top->call;
-    self->depth = index;
-    if (unlikely(index >= GBW_FRAMES))
-        deep_restore(self);
-    /* release: what was published before is visible to an autopsy that sees the frame gone */
-    __atomic_store_n(&self->producer->depth, index, __ATOMIC_RELEASE);
-}
-
-void scope_push(struct gb_thread *self, const uint64_t record[8], uint32_t ext_length, uint64_t token, uintptr_t anchor)
-{
-    if (self->depth >= GBW_FRAMES)
+    if (index >= GBW_FRAMES)
         deep_save(self);
-    uint64_t *word = frame_at(self, self->depth);
-    ring_copy_record(word, record);
-    frame_enter(self, (uint32_t)(record[0] >> 32), (uint32_t)record[3], ext_length, token, anchor);
-    __atomic_store_n(&self->producer->depth, self->depth, __ATOMIC_RELEASE);
+    ring_copy_record(frame_at(self, index), record);
+    open_next(self, (uint32_t)(record[0] >> 32), (uint32_t)record[3], anchor);
+    place_ext(self, index, ext_length);
+    publish_depth(self, index + 1);
 }
 
 void scope_pop(struct gb_thread *self)
 {
-    frame_leave(self);
+    uint32_t depth = self->depth - 1;
+    if (unlikely(depth >= GBW_FRAMES))
+        deep_restore(self, depth);
+    publish_depth(self, depth);
 }
 
 void scope_abandon(struct gb_thread *self, uint32_t depth)
 {
     uint64_t now = clock_ticks();
     while (self->depth > depth) {
-        const struct open_scope *top = &self->open[self->depth - 1];
+        const struct open_scope *top = scope_top(self);
         uint64_t *word = frame_at(self, self->depth - 1);
         word[2] = now - word[1];
         word[0] |= (uint64_t)GBW_F_ABANDONED << 16;
         ring_emit(self, word, self->arena + top->ext_offset, top->ext_length);
-        frame_leave(self);
+        scope_pop(self);
     }
 }
 
@@ -120,75 +127,114 @@ void scope_abandon_all(struct gb_thread *self)
 }
 
 /* Frames that a longjmp has left. `below`: no live object of this stack has a lower address. */
-static __attribute__((noinline)) void discard_left(struct gb_thread *self, uintptr_t anchor, uintptr_t below)
+static void discard_left(struct gb_thread *self, uintptr_t anchor, uintptr_t below)
 {
     uint32_t keep = self->depth;
     for (uint32_t i = self->depth; i > 0; i--) {
-        if (self->open[i - 1].anchor == anchor)
+        if (self->open[i].anchor == anchor)
             keep = i - 1;
     }
-    while (keep > 0 && self->open[keep - 1].anchor < below && stack_is_same(self, self->open[keep - 1].anchor, below))
+    while (keep > 0 && self->open[keep].anchor < below && stack_is_same(self, self->open[keep].anchor, below))
         keep--;
     scope_abandon(self, keep);
 }
 
-static __attribute__((noinline)) struct gb_scope too_deep(struct gb_thread *self)
+/* May frames have to be discarded before a scope with this anchor begins? */
+static inline bool may_be_left(const struct open_scope *top, uintptr_t anchor, uintptr_t below)
 {
-    ring_attempt(self);
-    ring_drop(self, GBW_TOO_DEEP);
-    emit_leave(self);
-    return (struct gb_scope){0};
+    return (top->anchor < below) | ((top->anchors & anchor_bit(anchor)) != 0);
 }
 
+/* Counts a scope that begins on this path. Returns its call count; *ret_root is word 4 of its record without keys. */
+static inline uint32_t count_call(struct gb_thread *self, uint32_t path, uint64_t *ret_root)
+{
+    self->roots += self->depth == 0;
+    *ret_root = self->roots & 0xffff;
+    return ++self->calls[path];
+}
+
+static inline uint64_t head_of(uint32_t path)
+{
+    return GBW_TIMING | (uint64_t)path << 32;
+}
+
+static inline uint64_t calls_of(uint32_t call, uint32_t parent_call)
+{
+    return call | (uint64_t)parent_call << 32;
+}
+
+/* Any scope, on any thread, at any depth. */
+static __attribute__((noinline)) struct gb_scope begin_general(struct gb_name *name, const struct gb_attr *attrs,
+                                                               uint32_t count, void *anchor)
+{
+    struct gb_scope scope = {0};
+    uintptr_t here = (uintptr_t)anchor, below = (uintptr_t)__builtin_frame_address(0);
+    struct gb_thread *self = emit_enter();
+    uint32_t path;
+    if (!self)
+        return scope;
+    if (may_be_left(scope_top(self), here, below))
+        discard_left(self, here, below);
+    if (self->depth >= SCOPES_MAX) {
+        ring_attempt(self);
+        ring_drop(self, GBW_TOO_DEEP);
+    } else if ((path = path_of(self, name)) != 0) {
+        uint32_t index = self->depth;
+        if (index >= GBW_FRAMES)
+            deep_save(self);
+        uint64_t *word = frame_at(self, index);
+        uint32_t call = count_call(self, path, &word[4]);
+        word[0] = head_of(path);
+        word[3] = calls_of(call, scope_top(self)->call);
+        struct draft draft = draft_at(self, word, arena_used(scope_top(self)), 0);
+        attrs_append(&draft, attrs, count);
+        open_next(self, path, call, here);
+        place_ext(self, index, draft.length);
+        word[1] = clock_ticks();
+        publish_depth(self, index + 1);
+        scope.token = here;
+    }
+    emit_leave(self);
+    return scope;
+}
+
+/*
+ * The usual case: a thread that has its ring, outside of any emit, not deep, nothing left behind, a path that it has been on
+ * before, and at most three numbers. No calls, so no registers to save. Everything else: begin_general.
+ */
 struct gb_scope gb_scope_begin_(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, void *anchor)
 {
-    struct gb_thread *self = emit_enter();
-    if (unlikely(!self))
-        return (struct gb_scope){0};
-
-    /* every object of our callers on this stack lies above our own frame */
+    struct gb_thread *self = gb_self;
     uintptr_t here = (uintptr_t)anchor, below = (uintptr_t)__builtin_frame_address(0);
-    if (self->depth && unlikely((self->open[self->depth - 1].anchor < below) | !!(self->anchors & anchor_bit(here))))
-        discard_left(self, here, below);
-    if (unlikely(self->depth >= SCOPES_MAX))
-        return too_deep(self);
-    uint32_t path = path_of(self, name);
-    if (unlikely(path == 0)) {
-        emit_leave(self);
-        return (struct gb_scope){0};
-    }
+    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE || self->busy))
+        return begin_general(name, attrs, count, anchor);
+    self->busy = 1;
+    signal_fence();
 
-    if (unlikely(self->depth >= GBW_FRAMES))
-        deep_save(self);
-    uint64_t *word = frame_at(self, self->depth);
-    uint32_t call = ++self->calls[path];
-    if (self->depth == 0)
-        self->roots++;
-    word[0] = GBW_TIMING | (uint64_t)path << 32;
-    word[3] = call | (uint64_t)self->call << 32;
-    word[4] = self->roots & 0xffff;
-    uint32_t ext_length = 0;
-    if (count) {
-        uint32_t left = GBW_ARENA_BYTES - self->arena_used;
-        struct draft draft = {
-            .word = word, .ext = self->arena + self->arena_used, .room = left < GBW_EXT_MAX ? left : GBW_EXT_MAX};
-        attrs_append(&draft, attrs, count);
-        ext_length = draft.length;
+    uint32_t path = path_cached(self, name), index = self->depth;
+    if (likely(path != 0 && index < GBW_FRAMES - 1 && !may_be_left(scope_top(self), here, below))) {
+        uint64_t *word = self->producer->frame[index].word, head = head_of(path), keys = 0, root;
+        if (likely(count == 0 || attrs_plain(word, &head, &keys, attrs, count))) {
+            uint32_t call = count_call(self, path, &root);
+            word[0] = head;
+            word[3] = calls_of(call, scope_top(self)->call);
+            word[4] = keys | root;
+            open_next(self, path, call, here);
+            word[1] = clock_ticks();
+            publish_depth(self, index + 1);
+            emit_leave(self);
+            return (struct gb_scope){here};
+        }
     }
-    uint64_t token = self->tokens++;
-    frame_enter(self, path, call, ext_length, token, here);
-    word[1] = clock_ticks();
-    /* release: an autopsy that sees this depth sees the whole frame */
-    __atomic_store_n(&self->producer->depth, self->depth, __ATOMIC_RELEASE);
-    emit_leave(self);
-    return (struct gb_scope){token};
+    self->busy = 0;
+    return begin_general(name, attrs, count, anchor);
 }
 
 /* The top frame is not the one that ends: take the frames above it away, or do nothing when it is gone already. */
-static __attribute__((noinline)) bool unwind_to(struct gb_thread *self, uint64_t token)
+static bool unwind_to(struct gb_thread *self, uint64_t token)
 {
     uint32_t depth = self->depth;
-    while (depth > 0 && self->open[depth - 1].token != token)
+    while (depth > 0 && self->open[depth].anchor != token)
         depth--;
     if (depth == 0)
         return false;
@@ -196,6 +242,22 @@ static __attribute__((noinline)) bool unwind_to(struct gb_thread *self, uint64_t
     return true;
 }
 
+static __attribute__((noinline)) void end_general(struct gb_scope scope, uint64_t end)
+{
+    struct gb_thread *self = emit_enter();
+    if (!self)
+        return;
+    if (scope_top(self)->anchor == scope.token || unwind_to(self, scope.token)) {
+        const struct open_scope *top = scope_top(self);
+        uint64_t *word = frame_at(self, self->depth - 1);
+        word[2] = end - word[1];
+        ring_emit(self, word, self->arena + top->ext_offset, top->ext_length);
+        scope_pop(self);
+    }
+    emit_leave(self);
+}
+
+/* The usual case, as above: the innermost scope ends, and there is room in the ring. */
 void gb_scope_end_(struct gb_scope scope)
 {
     uint64_t end = clock_ticks();
@@ -203,20 +265,29 @@ void gb_scope_end_(struct gb_scope scope)
     /* in the child of a fork, or at the very end of a thread, there is nothing of ours to end */
     if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE || gb_switch_.state != GB_ON_STATE_))
         return;
-    self = emit_enter();
-    if (unlikely(!self))
+    if (unlikely(self->busy)) {
+        end_general(scope, end);
         return;
-    if (unlikely(self->depth == 0 || self->open[self->depth - 1].token != scope.token) &&
-        !unwind_to(self, scope.token)) {
+    }
+    self->busy = 1;
+    signal_fence();
+
+    const struct open_scope *top = scope_top(self);
+    uint32_t index = self->depth - 1;
+    uint64_t at = self->tail;
+    if (likely(top->anchor == scope.token && index < GBW_FRAMES - 1 && top->ext_length == 0 &&
+               (int64_t)(self->limit - at) > 0)) {
+        uint64_t *word = self->producer->frame[index].word;
+        word[2] = end - word[1];
+        ring_attempt(self);
+        ring_copy_record(self->slots[at & self->mask].word, word);
+        ring_publish(self, at + 1);
+        publish_depth(self, index);
         emit_leave(self);
         return;
     }
-    const struct open_scope *top = &self->open[self->depth - 1];
-    uint64_t *word = frame_at(self, self->depth - 1);
-    word[2] = end - word[1];
-    ring_emit(self, word, self->arena + top->ext_offset, top->ext_length);
-    frame_leave(self);
-    emit_leave(self);
+    self->busy = 0;
+    end_general(scope, end);
 }
 
 void gb_attr_(struct gb_attr attr)
@@ -225,16 +296,10 @@ void gb_attr_(struct gb_attr attr)
     if (unlikely(!self))
         return;
     if (likely(self->depth)) {
-        struct open_scope *top = &self->open[self->depth - 1];
-        uint32_t left = GBW_ARENA_BYTES - top->ext_offset;
-        struct draft draft = {.word = frame_at(self, self->depth - 1),
-                              .ext = self->arena + top->ext_offset,
-                              .length = top->ext_length,
-                              .room = left < GBW_EXT_MAX ? left : GBW_EXT_MAX};
+        const struct open_scope *top = scope_top(self);
+        struct draft draft = draft_at(self, frame_at(self, self->depth - 1), top->ext_offset, top->ext_length);
         attrs_append(&draft, &attr, 1);
-        top->ext_length = draft.length;
-        self->arena_used = top->ext_offset + draft.length;
-        self->producer->ext[frame_index(self->depth - 1)].length = (uint16_t)draft.length;
+        place_ext(self, self->depth - 1, draft.length);
     }
     emit_leave(self);
 }

@@ -17,8 +17,7 @@ static inline uint32_t frame_index(uint32_t depth)
 }
 
 /* Puts `record` on top as an open scope; its extension stands at the end of the used arena already. */
-void scope_push(struct gb_thread *self, const uint64_t record[8], uint32_t ext_length, uint64_t token,
-                uintptr_t anchor);
+void scope_push(struct gb_thread *self, const uint64_t record[8], uint32_t ext_length, uintptr_t anchor);
 
 /* Takes the top frame away, without a word. */
 void scope_pop(struct gb_thread *self);

@@ -113,7 +113,7 @@ struct gb_span gb_begin(const struct gb_name *name, const struct gb_attr *attrs,
         span.token_ = self->tokens++;
         span.generation_ = gb_process.generation;
         span.record_[0] = GBW_TIMING | (uint64_t)GBW_F_DETACHED << 16 | (uint64_t)path << 32;
-        span.record_[3] = ++self->calls[path] | (uint64_t)self->call << 32;
+        span.record_[3] = ++self->calls[path] | (uint64_t)scope_top(self)->call << 32;
         span.record_[4] = self->roots & 0xffff;
         if (count) {
             span.block_ = needs_block(attrs, count) ? block_take(span.token_) : 0;

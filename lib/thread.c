@@ -63,10 +63,9 @@ static bool has_ring(void)
 static void reset(struct gb_thread *self)
 {
     self->limit = self->wake_at = self->tail; /* the first emit takes the slow way and looks at head */
-    self->orphan = self->depth = self->call = self->arena_used = self->roots = 0;
-    self->path = self->base = gb_inherited;
+    self->orphan = self->depth = self->roots = 0;
+    self->open[0] = (struct open_scope){.anchor = UINTPTR_MAX, .path = gb_inherited};
     self->tokens = (uint64_t)__atomic_add_fetch(&leases, 1, __ATOMIC_RELAXED) << 32 | 1;
-    self->anchors = 0;
     self->stack_low = self->stack_high = 0;
     self->refusals = 0;
     self->refused_at = 0;
@@ -169,8 +168,8 @@ struct gb_thread *thread_reentered(struct gb_thread *self)
     struct slow slow;
 
     slow_begin(&slow);
-    if (self->refused_at != self->attempted) {
-        self->refused_at = self->attempted;
+    if (self->refused_at != self->producer->attempted) {
+        self->refused_at = self->producer->attempted;
         self->refusals = 0;
     }
     /* a handler that left by siglongjmp never lets the emit go on: do not refuse for ever */

@@ -21,19 +21,18 @@
 
 /* (parent path, name) -> path. */
 struct path_cache {
-    uint32_t parent, name; /* name 0: empty */
+    uint64_t key; /* path_key; 0: empty */
     uint32_t path;
     uint32_t reserved;
 };
 
-/* An open scope: what its end needs. The record itself is in the segment (frame), or, between the outermost 31 and
+/* What the end of an open scope needs. The record itself is in the segment (frame), or, between the outermost 31 and
  * the innermost, in `deep`. */
 struct open_scope {
-    uint64_t token;      /* of the struct gb_scope that ends it */
-    uintptr_t anchor;    /* address of that scope's object on the stack */
-    uint64_t anchors;    /* the filter as it was before */
-    uint32_t path, call; /* what thread.path and thread.call were before it */
-    uint32_t ext_offset; /* its extension in the arena */
+    uintptr_t anchor;    /* address of the scope's object on the stack: also the token that ends it */
+    uint64_t anchors;    /* filter: one bit for the anchor of each scope that is open, this one included */
+    uint32_t path, call; /* of what is emitted inside: path and call count of the scope */
+    uint32_t ext_offset; /* its extension in the arena; what is beyond is free */
     uint32_t ext_length;
 };
 
@@ -43,26 +42,20 @@ struct gb_thread {
     const struct gbw_consumer *consumer;
     struct gbw_record *slots;
     uint8_t *arena;
-    uint64_t mask;      /* slots - 1 */
-    uint64_t tail;      /* our copy */
-    uint64_t attempted; /* our copy */
-    uint64_t limit;     /* an emit whose last slot would be at or beyond takes the slow path: the ring is full, the
+    uint64_t mask;   /* slots - 1 */
+    uint64_t tail;   /* our copy */
+    uint64_t limit;  /* an emit whose last slot would be at or beyond takes the slow path: the ring is full, the
                            * half-full mark is passed, or a lease or lost record must go first */
-    uint32_t busy;      /* re-entrancy mark: 1 inside an emit. Also 1 while the block is in the pool */
-    uint32_t orphan;    /* 1: another ring was leased over this one's head; its last emit returns it */
-    uint32_t depth;     /* open scopes */
-    uint32_t path;      /* of the innermost open scope, or what was inherited over a fork */
-    uint32_t call;      /* call count of the innermost open scope */
-    uint32_t base;      /* `path` at depth 0: the prefix inherited over a fork, else GBW_ROOT */
-    uint32_t arena_used;
-    uint32_t roots;                  /* root scopes begun */
-    uint64_t tokens;                 /* next token; its high half is unique to the lease */
-    uint64_t anchors;                /* filter: one bit per open scope's anchor */
+    uint32_t busy;   /* re-entrancy mark: 1 inside an emit. Also 1 while the block is in the pool */
+    uint32_t orphan; /* 1: another ring was leased over this one's head; its last emit returns it */
+    uint32_t depth;  /* open scopes */
+    uint32_t roots;  /* root scopes begun */
+    uint64_t tokens; /* next token of spans and contexts; its high half is unique to the lease */
     uintptr_t stack_low, stack_high; /* the mapping of the stack that was looked at last; 0: none */
     uint32_t *calls;                 /* call counts by path id: GBW_NAMES_MAX of them, mapped lazily */
     uint32_t calls_high; /* ids at and above were never counted by this block: a new lease clears what is below */
     uint32_t refusals;   /* in a row against the same emit */
-    uint64_t refused_at; /* `attempted` at the first of them */
+    uint64_t refused_at; /* producer->attempted at the first of them */
     uint64_t dropped[GBW_RING_CAUSES]; /* our copy of producer->dropped */
     uint64_t lost[GBW_RING_CAUSES];    /* dropped since the last *lost* record */
     uint64_t wake_at;                  /* tail at which the ring is half full */
@@ -70,13 +63,26 @@ struct gb_thread {
     bool lost_pending;                 /* ... with a lost record */
     uint32_t ring;                     /* index in the segment */
     uint32_t tid;
-    char name[16];          /* of the thread, at the time of the lease */
+    char name[16];    /* of the thread, at the time of the lease */
     uint32_t block;   /* index among all blocks of the process */
     uint32_t segment; /* index in gb_process.segments */
     struct path_cache cache[PATH_CACHE];
-    struct open_scope open[SCOPES_MAX];
+    /* open[depth] is the innermost. open[0] stands for being outside of all: an anchor above every address, and the path
+     * that was inherited over a fork, else GBW_ROOT */
+    struct open_scope open[SCOPES_MAX + 1];
     struct gbw_record deep[SCOPES_MAX]; /* index = depth - 1, for GBW_FRAMES - 1 <= index < depth - 1 */
 };
+
+static inline struct open_scope *scope_top(struct gb_thread *self)
+{
+    return &self->open[self->depth];
+}
+
+/* The bytes of the arena that open scopes use. */
+static inline uint32_t arena_used(const struct open_scope *top)
+{
+    return top->ext_offset + top->ext_length;
+}
 
 /* NULL before the first emit of a thread; THREAD_LATE after its ring was returned. Initial-exec. */
 extern __thread struct gb_thread *gb_self __attribute__((tls_model("initial-exec"), visibility("hidden")));

@@ -58,11 +58,11 @@ uint32_t inspect_rings(void)
 
 static uint8_t *ring_base(uint32_t ring)
 {
-    const struct gbw_ring_entry *entry = &gb_process.rings[ring];
+    const struct gbw_ring_entry *entry = &process_segment()->rings[ring];
     assert_true(ring < inspect_rings());
     if (!mapped_ring[ring]) {
         char path[256];
-        snprintf(path, sizeof path, "/proc/self/fd/%d", gb_process.fd);
+        snprintf(path, sizeof path, "/proc/self/fd/%d", process_segment()->fd);
         int fd = open(path, O_RDWR | O_CLOEXEC);
         assert_true(fd >= 0);
         mapped_ring[ring] = mmap(NULL, GBW_RING_OVERHEAD + (size_t)entry->slots * GBW_SLOT, PROT_READ | PROT_WRITE,
@@ -81,7 +81,7 @@ const struct gbw_producer *inspect_producer(uint32_t ring)
 
 void inspect_path(uint32_t id, char *ret_text, uint32_t size)
 {
-    const struct gbw_name *name = &gb_process.names[id];
+    const struct gbw_name *name = &process_segment()->names[id];
     char parent[1024] = "";
     assert_true(id < inspect_header()->name_count);
     assert_true(id != 0 && name->kind == GBW_NAME_PATH && name->parent < id);
@@ -89,14 +89,14 @@ void inspect_path(uint32_t id, char *ret_text, uint32_t size)
         inspect_path(name->parent, parent, sizeof parent - 1);
         strcat(parent, ".");
     }
-    snprintf(ret_text, size, "%s%.*s", parent, name->length, gb_process.text + name->text);
+    snprintf(ret_text, size, "%s%.*s", parent, name->length, process_segment()->text + name->text);
 }
 
 static void attr_key(struct seen_attr *attr, uint32_t id)
 {
-    const struct gbw_name *name = &gb_process.names[id];
+    const struct gbw_name *name = &process_segment()->names[id];
     assert_true(id < inspect_header()->name_count && name->kind == GBW_NAME_KEY);
-    snprintf(attr->key, sizeof attr->key, "%.*s", name->length, gb_process.text + name->text);
+    snprintf(attr->key, sizeof attr->key, "%.*s", name->length, process_segment()->text + name->text);
 }
 
 static void take_text(struct seen_attr *attr, const uint8_t **ext, const uint8_t *end, uint32_t length)
@@ -157,7 +157,7 @@ bool inspect_next(uint32_t ring, struct seen *ret_seen)
     const struct gbw_producer *producer = (const struct gbw_producer *)base;
     struct gbw_consumer *consumer = (struct gbw_consumer *)(base + GBW_PAGE + GBW_ARENA_BYTES);
     const struct gbw_record *slots = (const struct gbw_record *)(base + GBW_RING_OVERHEAD);
-    uint64_t mask = gb_process.rings[ring].slots - 1, tail = __atomic_load_n(&producer->tail, __ATOMIC_ACQUIRE);
+    uint64_t mask = process_segment()->rings[ring].slots - 1, tail = __atomic_load_n(&producer->tail, __ATOMIC_ACQUIRE);
     uint8_t ext[GBW_MORE_MAX * GBW_MORE_BYTES];
     uint32_t ext_length = 0;
 

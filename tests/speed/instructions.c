@@ -10,36 +10,40 @@
 #include <gb/telemetry.h>
 
 #define CALLS 1000
-#define MEASURED __attribute__((noinline)) void
+#define ALONE __attribute__((noinline, noclone)) void
 
-MEASURED measured_scope(int n);
-MEASURED measured_scope(int n)
+static ALONE scope(int n)
 {
     for (int i = 0; i < n; i++)
         GB_SCOPE ("scope")
             __asm__ volatile("" ::: "memory");
 }
 
-MEASURED measured_scope_3(int n);
-MEASURED measured_scope_3(int n)
+static ALONE scope_3(int n)
 {
     for (int i = 0; i < n; i++)
         GB_SCOPE ("scope", GB_KV("a", i), GB_KV("b", 2.5), GB_KV("c", 3u))
             __asm__ volatile("" ::: "memory");
 }
 
-MEASURED measured_counter(int n);
-MEASURED measured_counter(int n)
+static ALONE counter(int n)
 {
     for (int i = 0; i < n; i++)
         GB_COUNT("counter", 3);
 }
 
-MEASURED measured_loop(int n);
-MEASURED measured_loop(int n)
+static ALONE loop(int n)
 {
     for (int i = 0; i < n; i++)
         __asm__ volatile("" ::: "memory");
+}
+
+/* callgrind counts what runs inside this function. */
+ALONE measured(void (*run)(int n));
+ALONE measured(void (*run)(int n))
+{
+    run(CALLS);
+    __asm__ volatile("" ::: "memory"); /* no tail call */
 }
 
 int main(int argc, char **argv)
@@ -47,14 +51,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(int n);
-    } kinds[] = {{"scope", measured_scope},
-                 {"scope_3", measured_scope_3},
-                 {"counter", measured_counter},
-                 {"loop", measured_loop}};
+    } kinds[] = {{"scope", scope}, {"scope_3", scope_3}, {"counter", counter}, {"loop", loop}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (argc == 2 && strcmp(argv[1], kinds[i].name) == 0) {
             kinds[i].run(10);
-            kinds[i].run(CALLS);
+            measured(kinds[i].run);
             printf("%d\n", gb_enabled());
             return EXIT_SUCCESS;
         }

@@ -10,10 +10,12 @@ trap 'rm -rf "$directory"' EXIT
 export GEMINI_BATCH_TELEMETRY_DIR="$directory"
 # the ring must take all calls without a collector
 export GEMINI_BATCH_TELEMETRY_RING_BYTES=1048576
+# valgrind hides from the program that its counter is invariant
+export GEMINI_BATCH_TELEMETRY_CLOCK=tsc
 
-# instructions of one call: (1000 calls and 10 to warm up) - (the same loop, empty)
+# instructions of one call: 1000 calls - the same loop, empty. Names were interned and pages touched before
 total() {
-    valgrind --tool=callgrind --callgrind-out-file="$directory/out" --toggle-collect="measured_$1" \
+    valgrind --tool=callgrind --callgrind-out-file="$directory/out" --toggle-collect=measured \
         "$program" "$1" >"$directory/stdout" 2>"$directory/stderr" || { cat "$directory/stderr" >&2; return 1; }
     [ "$(cat "$directory/stdout")" = "$enabled" ] || { echo "enabled is $(cat "$directory/stdout"), not $enabled" >&2; return 1; }
     sed -n 's/^\(summary\|totals\): *\([0-9]*\).*/\2/p' "$directory/out" | head -1
@@ -24,7 +26,7 @@ check() { # kind bound
     GEMINI_BATCH_TELEMETRY=$enabled
     export GEMINI_BATCH_TELEMETRY
     counted=$(total "$1") && loop=$(total loop) || { failed=1; return; }
-    tenths=$(((counted - loop) * 10 / 1010))
+    tenths=$(((counted - loop) * 10 / 1000))
     printf '%-10s enabled=%s  %d.%d instructions a call, at most %d\n' "$1" "$enabled" $((tenths / 10)) $((tenths % 10)) "$2"
     [ "$tenths" -le $(($2 * 10)) ] && [ "$tenths" -gt 0 ] || { echo "FAILED: $1"; failed=1; }
 }
