@@ -65,7 +65,7 @@ static void restore_segment(struct segment *segment, const struct gbw_checkpoint
 {
     segment->started_told |= (checkpoint->started & CHECKPOINT_STARTED) != 0;
     segment->started_safe |= (checkpoint->started & CHECKPOINT_STARTED_SAFE) != 0;
-    segment->finished_told |= (checkpoint->started & CHECKPOINT_FINISHED) != 0;
+    segment->finished_replay |= (checkpoint->started & CHECKPOINT_FINISHED) != 0;
     for (unsigned i = 0; i < GBW_CAUSES; i++) {
         if (segment->refused_told[i] < checkpoint->reserved[i])
             segment->refused_told[i] = checkpoint->reserved[i];
@@ -186,7 +186,7 @@ void checkpoint_store(struct ring *ring)
         checkpoint.taken = ring->replayed_below; /* a restart during the replay must not forget what was told before */
     checkpoint.started = (segment->started_told ? CHECKPOINT_STARTED : 0u) |
                          (segment->started_safe ? CHECKPOINT_STARTED_SAFE : 0u) |
-                         (segment->finished_told ? CHECKPOINT_FINISHED : 0u);
+                         (segment->finished_told || segment->finished_replay ? CHECKPOINT_FINISHED : 0u);
     memcpy(checkpoint.thread, ring->lease_head.thread, sizeof(checkpoint.thread));
     memcpy(checkpoint.reserved, segment->refused_told, sizeof(segment->refused_told));
     checkpoint.checksum = checksum(&checkpoint);

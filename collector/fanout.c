@@ -19,6 +19,14 @@
 
 #define IN_HAND 4 /* batches outside of the queues: the drain's, and what reporters work on has its own */
 
+#define PATIENCE_NS 1000000000
+
+/* How far a reporter was when it took a batch last; the drain's. */
+struct progress {
+    uint64_t taken;
+    int64_t since_ns;
+};
+
 struct fanout {
     struct reporter_thread *reporters[REPORTERS_MAX];
     unsigned count;
@@ -26,6 +34,7 @@ struct fanout {
     struct batch_pool *pool;
     char *directory;
     struct account total;
+    struct progress progress[REPORTERS_MAX];
 };
 
 static int make_reporter(struct fanout *fanout, const struct reporter_spec *spec)
@@ -97,13 +106,18 @@ struct account *fanout_total(struct fanout *fanout)
     return &fanout->total;
 }
 
-unsigned fanout_pressure(const struct fanout *fanout)
+unsigned fanout_pressure(struct fanout *fanout, int64_t now_ns)
 {
     unsigned most = 0;
     for (unsigned i = 0; i < fanout->count; i++) {
         const ck_ring_t *queue = &fanout->reporters[i]->queue;
-        unsigned percent = (unsigned)(100ull * ck_ring_size(queue) / ck_ring_capacity(queue));
-        if (percent > most)
+        struct progress *progress = &fanout->progress[i];
+        uint64_t pushed = atomic_load_explicit(&fanout->reporters[i]->pushed, memory_order_relaxed);
+        unsigned queued = ck_ring_size(queue);
+        if (pushed - queued != progress->taken || !queued)
+            *progress = (struct progress){.taken = pushed - queued, .since_ns = now_ns};
+        unsigned percent = (unsigned)(100ull * queued / ck_ring_capacity(queue));
+        if (percent > most && now_ns - progress->since_ns < PATIENCE_NS)
             most = percent;
     }
     return most;
@@ -209,17 +223,23 @@ void fanout_stop(struct fanout *fanout, int64_t deadline_ns)
         reporter_close(fanout->reporters[i], deadline_ns);
 }
 
-/* What a thread that was left behind may still touch stays. */
+bool fanout_left_behind(const struct fanout *fanout)
+{
+    for (unsigned i = 0; i < fanout->count; i++) {
+        if (fanout->reporters[i]->abandoned)
+            return true;
+    }
+    return false;
+}
+
 void fanout_free(struct fanout *fanout)
 {
-    bool abandoned = false;
     if (!fanout)
         return;
-    for (unsigned i = 0; i < fanout->count; i++)
-        abandoned |= fanout->reporters[i]->abandoned;
+    bool left_behind = fanout_left_behind(fanout);
     for (unsigned i = 0; i < fanout->count; i++)
         reporter_free(fanout->reporters[i]);
-    if (abandoned)
+    if (left_behind) /* what that thread may still touch stays */
         return;
     batch_pool_free(fanout->pool);
     free(fanout->directory);

@@ -43,8 +43,12 @@ int fanout_start(const struct reporter_spec *specs, unsigned count, const char *
 void fanout_push(struct fanout *fanout, struct batch *batch);
 struct batch *fanout_batch(struct fanout *fanout);
 
-/* Drain thread: the fullest queue, in percent. */
-unsigned fanout_pressure(const struct fanout *fanout);
+/* Drain thread: the fullest queue, in percent, but for those of reporters that have taken nothing for a second: nobody waits for
+ * them. */
+unsigned fanout_pressure(struct fanout *fanout, int64_t now_ns);
+
+/* After fanout_stop: has a thread been left behind, which may still use what it was given? */
+bool fanout_left_behind(const struct fanout *fanout);
 
 /* Drain thread: the least slot of `ring` that every durable reporter has committed, as far as it can be known;
  * ring->taken without one. With `may_yield`, reporters that yield do not hold it back. */

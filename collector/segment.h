@@ -61,6 +61,8 @@ struct ring {
     uint64_t attempted, dropped[GBW_CAUSES]; /* the worker's counters as last seen */
     struct marks *marks;                     /* where head may go next (checkpoint.h); free() with the ring */
     bool adopted;                            /* the cursors are set */
+    uint64_t tail;                           /* as last seen */
+    uint64_t stop_at;                        /* where a drain that ends takes it to */
     uint64_t offered[REPORTERS_MAX];         /* next slot after what each reporter was offered, ... */
     uint64_t queued[REPORTERS_MAX];          /* ... and after what its queue took of that */
 
@@ -130,7 +132,10 @@ struct segment {
     uint64_t unfinished;               /* events told for open scopes; D */
     bool started_told;                 /* D */
     bool started_safe;                 /* D: ... and every durable reporter has it */
-    bool finished_told;                /* D: by an earlier collector: what comes now is for durable reporters only */
+    bool started_done;                 /* D: ... and this collector has nothing more to do about it */
+    uint32_t autopsied;                /* D: rings whose open scopes were told */
+    bool finished_told;                /* D: unfinished scopes and the last line were handed out, or are just now */
+    bool finished_replay;              /* D: by an earlier collector: they are for durable reporters only */
     uint64_t left_out, overflowed;     /* last seen of header.attributes_left_out and names_overflowed; D */
     uint64_t refused_told[GBW_CAUSES]; /* of `refused`: handed out as lost events so far; D */
     int64_t refused_told_ns;           /* D: when */

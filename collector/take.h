@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the drain does with one segment in one pass: takes what is due out of its rings, and ends it when its worker is dead.
+ * In: a segment. Out: batches, pushed to the fan-out; heads and checkpoints. Drain thread.
+ */
+#ifndef GB_COLLECTOR_TAKE_H
+#define GB_COLLECTOR_TAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collector/account.h"
+#include "collector/batch.h"
+#include "collector/fanout.h"
+#include "collector/paths.h"
+#include "collector/segment.h"
+
+struct taker {
+    struct fanout *fanout;
+    struct paths *paths;
+    struct account *total; /* the ledger of all workers */
+    bool durable;          /* some reporter is */
+    struct batch *batch;   /* being filled; NULL: none */
+    int64_t filled_ns;     /* when something came into it first */
+
+    /* of this pass */
+    int64_t now_ns;
+    bool hurried;  /* a reporter is far behind: rings serve as buffers, as long as their workers lose nothing */
+    bool final;    /* the drain ends: everything up to ring->stop_at */
+    bool more;     /* a ring has more than it was allowed */
+    bool starved;  /* no batch was to be had */
+    bool found;    /* some ring had something */
+    uint32_t fill; /* the fullest ring that was found, in 64ths */
+};
+
+/* An open batch for a replay, or for what is new; NULL: none is to be had now. */
+struct batch *taker_batch(struct taker *taker, bool replay);
+/* Stores the checkpoints of the rings in it, and hands it on. */
+void taker_push(struct taker *taker);
+
+/* Takes one ring, as far as it is due. */
+void take_ring(struct taker *taker, struct ring *ring);
+/* Is everything taken that was published? Looks at the tail again. */
+bool ring_is_drained(struct ring *ring);
+/* Lets head follow what was committed, and tells the worker. */
+void take_head(struct taker *taker, struct ring *ring);
+
+/* segment_pass.c: one pass over a segment, without its heads; and those. */
+void pass_segment(struct taker *taker, struct segment *segment);
+void pass_heads(struct taker *taker, struct segment *segment);
+
+#endif
