@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/* fork in every way: the child has a segment of its own, nobody's events mix or vanish. */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+#include "lib/names.h"
+#include "lib/process.h"
+#include "lib/rings.h"
+#include "tests/lib/child.h"
+
+/* The path of the event in a slot of ring 0, as text. */
+static void path_at(uint64_t slot, char *to, size_t room)
+{
+    const struct gb_thread *thread = rings_at(0);
+    uint32_t id = (uint32_t)(thread->slots[slot & thread->mask].word[0] >> 32), chain[16], depth = 0;
+    size_t at = 0;
+    for (; id; id = process_segment()->names[id].parent)
+        chain[depth++] = id;
+    while (depth--) {
+        const struct gbw_name *name = &process_segment()->names[chain[depth]];
+        at += (size_t)snprintf(to + at, room - at, "%.*s%s", name->length, process_segment()->text + name->text,
+                               depth ? "." : "");
+    }
+}
+
+static void expect_path(uint64_t slot, const char *expected)
+{
+    char text[256] = "";
+    path_at(slot, text, sizeof text);
+    if (strcmp(text, expected) != 0)
+        dprintf(2, "%s instead of %s\n", text, expected);
+    CHECK(strcmp(text, expected) == 0);
+}
+
+static void emit(unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        GB_COUNT("items", 1);
+}
+
+static void simple(void)
+{
+    uint8_t parents_id[16];
+    emit(5);
+    memcpy(parents_id, gb_process.header->segment_id, 16);
+    uint64_t tail = rings_at(0)->tail;
+    pid_t pid = fork();
+    if (pid == 0) {
+        CHECK_EQUAL(attempted(), 0);
+        emit(7);
+        CHECK_EQUAL(attempted(), 7);
+        CHECK(memcmp(gb_process.header->segment_id, parents_id, 16) != 0);
+        CHECK_EQUAL(gb_process.header->pid, getpid());
+        CHECK_EQUAL(gb_process.header->ring_count, 1);
+        CHECK_EQUAL(gb_process.generation, 1);
+        gb_shutdown();
+        _exit(0);
+    }
+    wait_for(pid);
+    CHECK_EQUAL(rings_at(0)->producer->tail, tail);
+    CHECK_EQUAL(gb_process.header->state, GBW_READY);
+    emit(1);
+    CHECK_EQUAL(attempted(), 6);
+    CHECK_EQUAL(scratch_count(GBW_SEGMENT_PREFIX, NULL), 2);
+}
+
+/* A child that ends by exit() without an emit leaves its parent's segment alone. */
+static void silent_child(void)
+{
+    emit(1);
+    pid_t pid = fork();
+    if (pid == 0)
+        exit(0);
+    wait_for(pid);
+    CHECK_EQUAL(gb_process.header->state, GBW_READY);
+    CHECK_EQUAL(scratch_count(GBW_SEGMENT_PREFIX, NULL), 1);
+}
+
+/* Inside a scope: its path is the prefix, it is no frame of the child's, and its end tells nothing there. */
+static void inside_a_scope(void)
+{
+    pid_t pid = -1;
+    GB_SCOPE ("outer", GB_KV("secret of the parent", 1)) {
+        GB_SCOPE ("inner") {
+            pid = fork();
+            if (pid == 0) {
+                GB_COUNT("items", 1);
+                expect_path(1, "outer.inner.items");
+                CHECK_EQUAL(rings_at(0)->producer->depth, 0);
+                GB_SCOPE ("own") {
+                    CHECK_EQUAL(rings_at(0)->producer->depth, 1);
+                    if (fork() == 0) { /* nested, inside the child's own scope */
+                        GB_COUNT("items", 1);
+                        expect_path(1, "outer.inner.own.items");
+                        _exit(0);
+                    }
+                }
+                expect_path(2, "outer.inner.own");
+            } else if (pid > 0) {
+                wait_for(pid);
+            }
+        }
+    }
+    if (pid == 0) {
+        CHECK_EQUAL(attempted(), 2); /* the ends of outer and inner told nothing */
+        GB_COUNT("items", 1);
+        expect_path(3, "outer.inner.items");
+        int status;
+        CHECK(wait(&status) > 0 && status == 0);
+        _exit(0);
+    }
+    CHECK_EQUAL(attempted(), 2);
+}
+
+static void nest(unsigned levels)
+{
+    emit(3);
+    if (levels == 0)
+        return;
+    pid_t pid = fork();
+    if (pid == 0) {
+        nest(levels - 1);
+        CHECK_EQUAL(attempted(), 3);
+        _exit(0);
+    }
+    wait_for(pid);
+}
+
+static void nested(void)
+{
+    nest(6);
+    CHECK_EQUAL(attempted(), 3);
+    CHECK_EQUAL(scratch_count(GBW_SEGMENT_PREFIX, NULL), 7);
+}
+
+static volatile bool stop;
+
+static void *emit_always(void *arg)
+{
+    char name[32];
+    for (unsigned i = 0; !stop; i++) {
+        emit(10);
+        snprintf(name, sizeof name, "name%u", i % 5000);
+        gb_count(gb_name("%s", name), 1, NULL, 0); /* holds the lock now and then */
+    }
+    return arg;
+}
+
+static void *fork_and_emit(void *arg)
+{
+    emit(2);
+    for (int i = 0; i < 25; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            emit(4);
+            CHECK_EQUAL(attempted(), 4);
+            CHECK_EQUAL(dropped(GB_BUSY), 0);
+            pthread_exit(NULL); /* the last thread: ends the process, after its destructors */
+        }
+        wait_for(pid);
+    }
+    emit(1);
+    return arg;
+}
+
+/* From a thread, while others emit, intern names and fork too. */
+static void storm(void)
+{
+    pthread_t emitter, forkers[3];
+    CHECK(gb_enabled());
+    CHECK(pthread_create(&emitter, NULL, emit_always, NULL) == 0);
+    for (int i = 0; i < 3; i++)
+        CHECK(pthread_create(&forkers[i], NULL, fork_and_emit, NULL) == 0);
+    for (int i = 0; i < 3; i++)
+        pthread_join(forkers[i], NULL);
+    stop = true;
+    pthread_join(emitter, NULL);
+    struct gb_stats stats;
+    gb_stats(&stats);
+    uint64_t delivered = 0;
+    for (uint32_t i = 0; i < stats.rings; i++)
+        delivered += rings_at(i)->producer->attempted;
+    CHECK_EQUAL(stats.attempted, delivered + stats.dropped[GB_NO_RING] + stats.dropped[GB_BUSY]);
+    CHECK(stats.rings >= 2 && stats.rings <= 4);
+}
+
+/* The child makes threads before it emits: any of them may come first. */
+static void *emit_4(void *arg)
+{
+    emit(4);
+    return arg;
+}
+
+static void threads_in_the_child(void)
+{
+    emit(1);
+    for (int round = 0; round < 20; round++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            pthread_t threads[4];
+            for (int i = 0; i < 4; i++)
+                CHECK(pthread_create(&threads[i], NULL, emit_4, NULL) == 0);
+            emit(4);
+            for (int i = 0; i < 4; i++)
+                pthread_join(threads[i], NULL);
+            CHECK_EQUAL(attempted(), 20);
+            CHECK_EQUAL(gb_process.generation, 1);
+            _exit(0);
+        }
+        wait_for(pid);
+    }
+    CHECK_EQUAL(attempted(), 1);
+}
+
+/* No handler runs: the kernel's wiping of the page tells the child. */
+static void raw_clone(void)
+{
+    emit(5);
+    GB_SCOPE ("outer") {
+        pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
+        if (pid == 0) {
+            CHECK_EQUAL(gb_switch_.state, GB_UNDECIDED_);
+            emit(3);
+            CHECK_EQUAL(attempted(), 3);
+            CHECK_EQUAL(gb_process.header->ring_count, 1);
+            expect_path(1, "outer.items");
+            _exit(0);
+        }
+        wait_for(pid);
+    }
+    CHECK_EQUAL(attempted(), 6);
+}
+
+/* The child borrows its parent's memory: what needs no slow path is the parent's event, all else is refused. */
+static void vforked(void)
+{
+    uint32_t names = 0;
+    emit(5);
+    names = gb_process.header->name_count;
+    pid_t pid = vfork();
+    if (pid == 0) {
+        emit(3);
+        GB_COUNT("a name that is new", 1);
+        _exit(0);
+    }
+    wait_for(pid);
+    CHECK_EQUAL(gb_process.pid, getpid());
+    CHECK_EQUAL(gb_process.header->name_count, names);
+    CHECK_EQUAL(attempted(), 9);
+    CHECK_EQUAL(dropped(GB_BUSY), 1);
+    emit(2);
+    GB_COUNT("another new name", 1);
+    CHECK_EQUAL(attempted(), 12);
+    CHECK_EQUAL(dropped(GB_BUSY), 1);
+}
+
+/* A span that was begun before a fork is the parent's to end. */
+static void spans(void)
+{
+    struct gb_span span = GB_BEGIN("fetch", GB_KV("text", "x"));
+    pid_t pid = fork();
+    if (pid == 0) {
+        gb_end(&span);
+        CHECK_EQUAL(attempted(), 0);
+        emit(1);
+        CHECK_EQUAL(attempted(), 1);
+        _exit(0);
+    }
+    wait_for(pid);
+    gb_end(&span);
+    CHECK_EQUAL(attempted(), 1);
+}
+
+static pid_t forked_in_handler;
+
+static void fork_in_handler(int number)
+{
+    (void)number;
+    forked_in_handler = fork();
+}
+
+/* A handler that interrupts an emit, forks, and lets the emit go on in the child as well: there it goes on in private memory. */
+static void in_a_handler(void)
+{
+    emit(5);
+    struct gb_thread *self = gb_self;
+    uint64_t tail = self->producer->tail;
+    self->busy = 1; /* inside an emit */
+    signal(SIGUSR1, fork_in_handler);
+    raise(SIGUSR1);
+    if (forked_in_handler == 0) {
+        __atomic_store_n(&self->producer->tail, tail + 1000, __ATOMIC_RELEASE); /* the emit goes on */
+        self->busy = 0;
+        emit(3);
+        CHECK_EQUAL(attempted(), 3);
+        self->producer->tail = 0; /* still private */
+        _exit(0);
+    }
+    wait_for(forked_in_handler);
+    self->busy = 0;
+    CHECK_EQUAL(self->producer->tail, tail);
+    emit(1);
+    CHECK_EQUAL(attempted(), 6);
+}
+
+/* A child has let go of everything of its parent's. */
+static void lets_go(void)
+{
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        CHECK(pthread_create(&threads[i], NULL, emit_4, NULL) == 0);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    emit(1);
+    char parents_file[SEGMENT_NAME_MAX];
+    strcpy(parents_file, process_segment()->file);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char line[512];
+        unsigned own = 0;
+        emit(1);
+        FILE *maps = fopen("/proc/self/maps", "r");
+        while (fgets(line, sizeof line, maps)) {
+            CHECK(!strstr(line, parents_file));
+            own += strstr(line, process_segment()->file) != NULL;
+        }
+        fclose(maps);
+        CHECK_EQUAL(own, 2); /* tables, one ring */
+        char link[64], target[256];
+        for (int fd = 3; fd < 64; fd++) {
+            snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+            ssize_t n = readlink(link, target, sizeof target - 1);
+            target[n > 0 ? n : 0] = '\0';
+            CHECK(!strstr(target, parents_file));
+        }
+        _exit(0);
+    }
+    wait_for(pid);
+}
+
+/* Off stays off, and on stays on, whatever the environment says in the child. */
+static void decided(void)
+{
+    CHECK(gb_enabled());
+    setenv("GEMINI_BATCH_TELEMETRY", "0", 1);
+    pid_t pid = fork();
+    if (pid == 0) {
+        CHECK(gb_enabled());
+        gb_shutdown();
+        pid = fork();
+        if (pid == 0) {
+            CHECK(!gb_enabled());
+            _exit(0);
+        }
+        wait_for(pid);
+        _exit(0);
+    }
+    wait_for(pid);
+}
+
+#define CHILD_TEST(test)                                                                                               \
+    static void run_##test(void **state)                                                                               \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        scratch_empty();                                                                                               \
+        in_child(test);                                                                                                \
+    }
+CHILD_TEST(simple)
+CHILD_TEST(silent_child)
+CHILD_TEST(inside_a_scope)
+CHILD_TEST(nested)
+CHILD_TEST(storm)
+CHILD_TEST(threads_in_the_child)
+CHILD_TEST(raw_clone)
+CHILD_TEST(vforked)
+CHILD_TEST(spans)
+CHILD_TEST(in_a_handler)
+CHILD_TEST(lets_go)
+CHILD_TEST(decided)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(run_simple),         cmocka_unit_test(run_silent_child),
+        cmocka_unit_test(run_inside_a_scope), cmocka_unit_test(run_nested),
+        cmocka_unit_test(run_storm),          cmocka_unit_test(run_threads_in_the_child),
+        cmocka_unit_test(run_raw_clone),      cmocka_unit_test(run_vforked),
+        cmocka_unit_test(run_spans),          cmocka_unit_test(run_in_a_handler),
+        cmocka_unit_test(run_lets_go),        cmocka_unit_test(run_decided),
+    };
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}
