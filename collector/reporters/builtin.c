@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* See builtin.h. */
+#include "collector/reporters/builtin.h"
+
+#include <string.h>
+
+const struct gb_reporter *const builtin_reporters[] = {&gb_reporter_log, &gb_reporter_summary, NULL};
+
+const struct gb_reporter *builtin_find(const char *name)
+{
+    for (size_t i = 0; builtin_reporters[i]; i++)
+        if (strcmp(builtin_reporters[i]->name, name) == 0)
+            return builtin_reporters[i];
+    return NULL;
+}

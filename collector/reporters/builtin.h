@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The reporters that are built in. Nothing else of the collector names one. */
+#ifndef GB_REPORTERS_BUILTIN_H
+#define GB_REPORTERS_BUILTIN_H
+
+#include "gb/reporter.h"
+
+extern const struct gb_reporter gb_reporter_log;
+extern const struct gb_reporter gb_reporter_summary;
+
+/* Ends with NULL. */
+extern const struct gb_reporter *const builtin_reporters[];
+
+const struct gb_reporter *builtin_find(const char *name);
+
+#endif

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reporter `log`: one line an event, as JSON or logfmt, to stdout or a file. In: batches. Out: lines. Its own thread.
+ *
+ *   record_batch   events -> lines in the output's buffer; what the cursors have already is skipped
+ *   flush          buffer -> output, then the cursors -> cursor file; only then may the rings' heads pass
+ *   tick, reopen   the path leads elsewhere: finish this file, store the cursors with it, go on in the new one
+ *
+ * Invariant: the cursors in memory are what the buffer and the output together hold; the copy that the cursor file stores is taken
+ * only when the buffer is empty. Nothing is written to a file that the cursor file does not name yet (`placed`).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "collector/reporters/cursor_file.h"
+#include "collector/reporters/json.h"
+#include "collector/reporters/builtin.h"
+#include "collector/reporters/logfmt.h"
+#include "collector/reporters/output.h"
+#include "collector/reporters/recover.h"
+
+#define WRITE_AT (256u << 10) /* bytes held: written without waiting for the flush */
+#define WAIT_MS 100           /* for a slow reader, in one call */
+#define UNSEEN_MAX 1024       /* cursors kept of segments that this collector has not met ... */
+#define UNSEEN_NS 60000000000 /* ... in its first minute */
+
+enum { OPTION_PATH, OPTION_FORMAT, OPTION_FIELDS };
+static const struct gb_option log_options[] = {
+    [OPTION_PATH] = {"path", GB_OPTION_TEXT, "-", NULL,
+                     "where the lines go: a file (its directory must exist), a FIFO, or - for stdout"},
+    [OPTION_FORMAT] = {"format", GB_OPTION_CHOICE, "json", "json|logfmt", "how a line is written"},
+    [OPTION_FIELDS] = {"fields", GB_OPTION_CHOICE, "full", "full|compact",
+                       "compact leaves out what the worker's own line says and the times that follow from others"},
+    {0}};
+
+struct log {
+    const struct gb_reporter_setup *setup;
+    const char *path; /* as given, and */
+    const char *name; /* as told */
+    struct lines lines;
+    struct output output;
+    struct cursors cursors;
+    struct cursor_file *cursor_file; /* NULL: not durable */
+    bool placed;                     /* the cursor file names the output's file */
+    bool dirty;                      /* the cursors moved since they were stored */
+    bool unread;                     /* lines were given up because nobody can read them */
+    int trouble, follow_trouble;     /* the error that was told last; 0: all is well */
+    int64_t first_tick_ns;           /* 0: none yet */
+};
+
+#define SAY(log, ...) (log)->setup->say((log)->setup->collector, __VA_ARGS__)
+
+/* Says what keeps the lines back, once, and that it is over. Returns what flush returns. */
+static int tell_trouble(struct log *log, int error, const char *what)
+{
+    if (error != log->trouble && error)
+        SAY(log, "%s %s: %s; %zu bytes wait", what, log->name, strerror(-error), output_held(&log->output));
+    else if (error != log->trouble)
+        SAY(log, "%s is written again", log->name);
+    log->trouble = error;
+    return error ? -EAGAIN : 0;
+}
+
+/* The cursors as they were taken last, with where the output stands. */
+static int store_cursors(struct log *log)
+{
+    struct place place;
+    int error = output_place(&log->output, &place);
+
+    if (!error)
+        error = cursor_file_store(log->cursor_file, &place);
+    log->placed |= !error;
+    return error;
+}
+
+/* Buffer to output. -EAGAIN without a word: a slow reader. */
+static int write_out(struct log *log, int wait_ms)
+{
+    if (log->cursor_file && !log->placed) {
+        int error = store_cursors(log);
+        if (error)
+            return tell_trouble(log, error, "cannot store the cursors of");
+    }
+    int error = output_write(&log->output, wait_ms);
+    if (error == -EAGAIN)
+        return error;
+    if (error == -EPIPE) {
+        output_discard(&log->output);
+        log->unread = true;
+        return error;
+    }
+    return error || log->trouble ? tell_trouble(log, error, "cannot write to") : 0;
+}
+
+static int log_flush(void *self)
+{
+    struct log *log = self;
+    int error = write_out(log, WAIT_MS);
+
+    if (log->unread) {
+        log->unread = false;
+        return -EPIPE;
+    }
+    if (error || !log->cursor_file || !log->dirty)
+        return error;
+    error = cursor_file_take(log->cursor_file, &log->cursors);
+    if (!error)
+        error = store_cursors(log);
+    if (error)
+        return tell_trouble(log, error, "cannot store the cursors of");
+    log->dirty = false;
+    return 0;
+}
+
+static bool is_counted(const struct gb_event *event)
+{
+    return event->kind <= GB_EVENT_SAMPLE &&
+           (event->flags & (GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED)) != GB_EVENT_UNFINISHED;
+}
+
+/* Has it been told before? Marks it as told. */
+static bool is_told(struct cursor_segment *segment, const struct cursor_ring *ring, const struct gb_event *event)
+{
+    bool told = false;
+
+    if (event->kind == GB_EVENT_STARTED) {
+        told = segment->started;
+        segment->started = true;
+    } else if (event->kind == GB_EVENT_FINISHED) {
+        told = segment->finished;
+        segment->finished = true;
+    } else if (ring) {
+        told = cursor_has(ring, event->seq);
+    }
+    return told;
+}
+
+static bool put_line(struct log *log, const struct gb_run *run, const struct gb_event *event)
+{
+    size_t room = lines_room(&log->lines, run, event);
+    char *out = room ? output_room(&log->output, room) : NULL;
+
+    if (!out)
+        return false;
+    output_add(&log->output, lines_put(&log->lines, out, run, event));
+    return true;
+}
+
+static void record_run(struct log *log, const struct gb_run *run)
+{
+    struct cursor_segment *segment = cursors_of(&log->cursors, run->worker);
+    struct cursor_ring *ring = segment && run->ring_known ? cursor_ring(segment, run->ring) : NULL;
+    uint64_t skipped = 0, lost = 0, next = run->next_seq;
+    bool ready = segment && (ring || !run->ring_known);
+
+    if (ready)
+        ready = lines_begin_run(&log->lines, run, ring && ring->lease_told != run->lease, segment->digits) == 0;
+    for (uint32_t i = 0; i < run->count; i++) {
+        const struct gb_event *event = &run->events[i];
+        if (ready && is_told(segment, log->cursor_file ? ring : NULL, event)) {
+            skipped += is_counted(event);
+            continue;
+        }
+        if (!ready || !put_line(log, run, event))
+            lost += is_counted(event);
+        /* unfinished scopes stand behind the last slot */
+        if ((int64_t)(event->seq + 1 - next) > 0)
+            next = event->seq + 1;
+    }
+    if (skipped)
+        log->setup->count_drop(log->setup->collector, GB_SKIPPED, skipped);
+    if (lost)
+        log->setup->count_drop(log->setup->collector, "no_memory", lost);
+    if (!ready)
+        return;
+    if (ring) {
+        cursor_advance(ring, next);
+        if (!log->lines.tell_thread)
+            ring->lease_told = run->lease;
+    }
+    log->dirty = true;
+}
+
+static void log_record_batch(void *self, const struct gb_batch *batch)
+{
+    struct log *log = self;
+
+    for (uint32_t i = 0; i < batch->run_count; i++)
+        record_run(log, &batch->runs[i]);
+    if (output_held(&log->output) >= WRITE_AT)
+        write_out(log, 0); /* what it says, the flush will say as well */
+}
+
+/* Goes on in the file that the path leads to now. On error all stays as it is. */
+static int follow_path(struct log *log, bool removed)
+{
+    struct output next;
+    char why[256];
+    int error = output_open(&next, log->path, why, sizeof(why));
+
+    if (!error && !output_is_named_file(&next)) {
+        output_close(&next);
+        snprintf(why, sizeof(why), "is no regular file any more");
+        error = -EINVAL;
+    }
+    if (error && error != log->follow_trouble)
+        SAY(log, "%s %s; the lines go on into the file that had that name", log->path, why);
+    log->follow_trouble = error;
+    if (error)
+        return error;
+    output_end_line(&next);
+    if (removed) /* what was written in part is gone with the file */
+        output_rewind(&log->output, false);
+    next.data = log->output.data;
+    next.used = log->output.used;
+    next.written = log->output.written;
+    next.capacity = log->output.capacity;
+    log->output.data = NULL;
+    output_close(&log->output);
+    log->output = next;
+    log->placed = false;
+    cursors_forget_threads(&log->cursors);
+    store_cursors(log); /* else the next write tries again, and says why not */
+    return 0;
+}
+
+/* Rotation: the old file gets all that it was to get, and its place is stored, before the new one is begun. A file that was
+ * removed gets nothing more. */
+static int log_reopen(void *self)
+{
+    struct log *log = self;
+    bool removed;
+
+    if (!log->cursor_file || !output_has_moved(&log->output, &removed))
+        return 0;
+    if (!removed) {
+        int error = log_flush(log);
+        if (error)
+            return error == -EAGAIN ? 0 : error; /* the next tick tries again */
+    }
+    return follow_path(log, removed);
+}
+
+static void log_tick(void *self, int64_t now_ns)
+{
+    struct log *log = self;
+
+    log_reopen(log);
+    if (log->first_tick_ns == 0)
+        log->first_tick_ns = now_ns;
+    else if (now_ns - log->first_tick_ns > UNSEEN_NS)
+        cursors_prune(&log->cursors, UNSEEN_MAX);
+}
+
+static void log_forget(void *self, const char *segment)
+{
+    struct log *log = self;
+    cursors_forget(&log->cursors, segment);
+    log->dirty = true;
+}
+
+static bool log_durable(void *self)
+{
+    const struct log *log = self;
+    return log->cursor_file != NULL;
+}
+
+static void log_free(struct log *log)
+{
+    cursor_file_free(log->cursor_file);
+    cursors_clear(&log->cursors);
+    output_close(&log->output);
+    lines_clear(&log->lines);
+    free(log);
+}
+
+static void log_close(void *self)
+{
+    struct log *log = self;
+
+    if (!log)
+        return;
+    log_flush(log);
+    if (output_held(&log->output) > 0) {
+        SAY(log, "%zu bytes could not be written to %s", output_held(&log->output), log->name);
+        if (output_is_named_file(&log->output))
+            output_rewind(&log->output, true); /* no torn line stays */
+    }
+    log_free(log);
+}
+
+/* What the file that the cursors belong to got after they were stored, wherever it is now. */
+static int read_behind(struct log *log, const struct place *place)
+{
+    struct place now;
+    uint64_t lines = 0;
+    int fd = log->output.fd, error = output_place(&log->output, &now);
+
+    if (error)
+        return error;
+    bool current = now.device == place->device && now.inode == place->inode;
+    if (!current && output_find(log->path, place, &fd)) {
+        SAY(log, "the file that %s was before is gone from its directory; what was written to it last may come again",
+            log->path);
+        return 0;
+    }
+    if (current && now.size < place->size)
+        SAY(log, "%s has become shorter than it was: %" PRIu64 " bytes, not %" PRIu64, log->path, now.size,
+            place->size);
+    else
+        error = recover_output(fd, place->size, &log->cursors, &lines);
+    if (!current)
+        close(fd);
+    if (lines)
+        SAY(log, "%" PRIu64 " lines were written to %s before the last collector was killed", lines, log->path);
+    return error;
+}
+
+/* Makes it durable: cursors of an earlier collector, what was written since, and the place from here on. */
+static int open_cursors(struct log *log)
+{
+    struct place place;
+    int error = cursor_file_open(log->setup->directory, log->setup->name, &log->cursor_file);
+
+    if (error) {
+        SAY(log, "cannot open %s for the cursors: %s", log->setup->directory, strerror(-error));
+        return error;
+    }
+    error = cursor_file_load(log->cursor_file, &log->cursors, &place);
+    if (error == -EBADMSG)
+        SAY(log, "%s/cursor.%s is broken: lines of an earlier collector may come again", log->setup->directory,
+            log->setup->name);
+    else if (error && error != -ENOENT)
+        SAY(log, "cannot read %s/cursor.%s: %s", log->setup->directory, log->setup->name, strerror(-error));
+    else if (!error)
+        error = read_behind(log, &place);
+    if (error && error != -ENOENT && error != -EBADMSG)
+        return error;
+    output_end_line(&log->output); /* a disk that is full now will say so again */
+    error = cursor_file_take(log->cursor_file, &log->cursors);
+    if (!error && store_cursors(log))
+        SAY(log, "cannot store the cursors of %s yet: nothing is written before", log->path);
+    return error;
+}
+
+static int log_open(const struct gb_reporter_setup *setup, void **ret_self)
+{
+    struct log *log = calloc(1, sizeof(*log));
+    bool logfmt = setup->options[OPTION_FORMAT].number == 1, compact = setup->options[OPTION_FIELDS].number == 1;
+    char why[256];
+
+    if (!log)
+        return -ENOMEM;
+    log->setup = setup;
+    log->path = setup->options[OPTION_PATH].text;
+    log->name = strcmp(log->path, "-") == 0 ? "stdout" : log->path;
+    lines_init(&log->lines, logfmt ? &logfmt_format : &json_format, compact, setup->host);
+    int error = output_open(&log->output, log->path, why, sizeof(why));
+    if (error)
+        SAY(log, "%s %s", log->name, why);
+    else if (output_is_named_file(&log->output) && setup->directory)
+        error = open_cursors(log);
+    if (error) {
+        log_free(log);
+        return error;
+    }
+    *ret_self = log;
+    return 0;
+}
+
+const struct gb_reporter gb_reporter_log = {
+    .abi = GB_REPORTER_ABI,
+    .size = sizeof(struct gb_reporter),
+    .name = "log",
+    .help = "Writes one line an event, as JSON or logfmt; exactly once when the path is a file",
+    .options = log_options,
+    .open = log_open,
+    .record_batch = log_record_batch,
+    .flush = log_flush,
+    .tick = log_tick,
+    .reopen = log_reopen,
+    .forget = log_forget,
+    .durable = log_durable,
+    .close = log_close,
+};
