@@ -5,6 +5,7 @@
 #ifndef GB_LIB_CLOCK_H
 #define GB_LIB_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -20,20 +21,29 @@ static inline uint64_t clock_monotonic_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Not serialising: what the CPU reorders around it is less than what a fence costs. */
-static inline uint64_t clock_ticks(void)
+/* Is the clock a register? Then clock_counter reads it: without a call, not serialising, since what the CPU reorders around it is less than
+ * what a fence costs. */
+static inline bool clock_is_counter(void)
+{
+    return __builtin_expect(gb_clock_kind != GBW_CLOCK_MONOTONIC, 1);
+}
+
+static inline uint64_t clock_counter(void)
 {
 #if defined(__x86_64__)
-    if (__builtin_expect(gb_clock_kind == GBW_CLOCK_TSC, 1))
-        return __builtin_ia32_rdtsc();
+    return __builtin_ia32_rdtsc();
 #elif defined(__aarch64__)
-    if (__builtin_expect(gb_clock_kind == GBW_CLOCK_ARM, 1)) {
-        uint64_t ticks;
-        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
-        return ticks;
-    }
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+#else
+    return clock_monotonic_ns(); /* never asked for: clock_choose knows no counter here */
 #endif
-    return clock_monotonic_ns();
+}
+
+static inline uint64_t clock_ticks(void)
+{
+    return clock_is_counter() ? clock_counter() : clock_monotonic_ns();
 }
 
 enum clock_wish { CLOCK_WISH_AUTO, CLOCK_WISH_TSC, CLOCK_WISH_MONOTONIC };

@@ -14,10 +14,10 @@
 /* The slow way: interns. 0: refused; the drop has been counted. */
 uint32_t path_look_up(struct gb_thread *self, struct gb_name *name);
 
-/* Never 0 for a name that has an id. */
+/* Never 0, which is the key of an empty slot; and none with the name 0, which is no id, is ever stored. */
 static inline uint64_t path_key(uint32_t parent, uint32_t name)
 {
-    return (uint64_t)name << 32 | parent;
+    return (uint64_t)name << 32 | (parent + 1);
 }
 
 static inline struct path_cache *path_slot(struct gb_thread *self, uint32_t parent, uint32_t name)
@@ -26,17 +26,16 @@ static inline struct path_cache *path_slot(struct gb_thread *self, uint32_t pare
 }
 
 /* 0: not in the cache. */
-static inline uint32_t path_cached(struct gb_thread *self, const struct gb_name *name)
+static inline uint32_t path_cached(struct gb_thread *self, uint32_t parent, const struct gb_name *name)
 {
-    uint32_t id = __atomic_load_n(&name->id, __ATOMIC_RELAXED), parent = scope_top(self)->path;
+    uint32_t id = __atomic_load_n(&name->id, __ATOMIC_RELAXED);
     const struct path_cache *slot = path_slot(self, parent, id);
-    /* an empty slot can only match the name 0 in the path 0, and holds path 0 */
     return likely(slot->key == path_key(parent, id)) ? slot->path : 0;
 }
 
 static inline uint32_t path_of(struct gb_thread *self, struct gb_name *name)
 {
-    uint32_t path = path_cached(self, name);
+    uint32_t path = path_cached(self, scope_top(self)->path, name);
     return likely(path != 0) ? path : path_look_up(self, name);
 }
 

@@ -57,14 +57,13 @@ static void deep_restore(struct gb_thread *self, uint32_t depth)
 }
 
 /* The books of the scope that is going to be the innermost. Its record is in place; depth follows when that is complete. */
-static inline void open_next(struct gb_thread *self, uint32_t path, uint32_t call, uintptr_t anchor)
+static inline void open_next(struct open_scope *top, uint32_t path, uint32_t call, uintptr_t anchor)
 {
-    const struct open_scope *top = scope_top(self);
-    self->open[self->depth + 1] = (struct open_scope){.anchor = anchor,
-                                                      .anchors = top->anchors | anchor_bit(anchor),
-                                                      .path = path,
-                                                      .call = call,
-                                                      .ext_offset = arena_used(top)};
+    top[1] = (struct open_scope){.anchor = anchor,
+                                 .anchors = top->anchors | anchor_bit(anchor),
+                                 .path = path,
+                                 .call = call,
+                                 .ext_offset = arena_used(top)};
 }
 
 /* Where the extension of the scope at `index` stands. Without one, nobody looks. */
@@ -89,7 +88,7 @@ void scope_push(struct gb_thread *self, const uint64_t record[8], uint32_t ext_l
     if (index >= GBW_FRAMES)
         deep_save(self);
     ring_copy_record(frame_at(self, index), record);
-    open_next(self, (uint32_t)(record[0] >> 32), (uint32_t)record[3], anchor);
+    open_next(scope_top(self), (uint32_t)(record[0] >> 32), (uint32_t)record[3], anchor);
     place_ext(self, index, ext_length);
     publish_depth(self, index + 1);
 }
@@ -148,7 +147,8 @@ static inline bool may_be_left(const struct open_scope *top, uintptr_t anchor, u
 /* Counts a scope that begins on this path. Returns its call count; *ret_root is word 4 of its record without keys. */
 static inline uint32_t count_call(struct gb_thread *self, uint32_t path, uint64_t *ret_root)
 {
-    self->roots += self->depth == 0;
+    if (self->depth == 0)
+        self->roots++;
     *ret_root = self->roots & 0xffff;
     return ++self->calls[path];
 }
@@ -188,7 +188,7 @@ static __attribute__((noinline)) struct gb_scope begin_general(struct gb_name *n
         word[3] = calls_of(call, scope_top(self)->call);
         struct draft draft = draft_at(self, word, arena_used(scope_top(self)), 0);
         attrs_append(&draft, attrs, count);
-        open_next(self, path, call, here);
+        open_next(scope_top(self), path, call, here);
         place_ext(self, index, draft.length);
         word[1] = clock_ticks();
         publish_depth(self, index + 1);
@@ -198,36 +198,60 @@ static __attribute__((noinline)) struct gb_scope begin_general(struct gb_name *n
     return scope;
 }
 
+/* Leaves an emit as emit_leave does, when another ring was leased over its head. */
+static __attribute__((noinline)) struct gb_scope leave_orphan(struct gb_thread *self, struct gb_scope scope)
+{
+    thread_return(self);
+    return scope;
+}
+
 /*
  * The usual case: a thread that has its ring, outside of any emit, not deep, nothing left behind, a path that it has been on
- * before, and at most three numbers. No calls, so no registers to save. Everything else: begin_general.
+ * before, and no attributes, or at most three numbers. Every call stands at the very end, so hardly a register is saved.
  */
-struct gb_scope gb_scope_begin_(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, void *anchor)
+static inline __attribute__((always_inline)) struct gb_scope
+begin_usual(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, void *anchor, uintptr_t below)
 {
     struct gb_thread *self = gb_self;
-    uintptr_t here = (uintptr_t)anchor, below = (uintptr_t)__builtin_frame_address(0);
-    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE || self->busy))
+    uintptr_t here = (uintptr_t)anchor;
+    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE || self->busy || !clock_is_counter()))
         return begin_general(name, attrs, count, anchor);
     self->busy = 1;
     signal_fence();
 
-    uint32_t path = path_cached(self, name), index = self->depth;
-    if (likely(path != 0 && index < GBW_FRAMES - 1 && !may_be_left(scope_top(self), here, below))) {
-        uint64_t *word = self->producer->frame[index].word, head = head_of(path), keys = 0, root;
-        if (likely(count == 0 || attrs_plain(word, &head, &keys, attrs, count))) {
-            uint32_t call = count_call(self, path, &root);
-            word[0] = head;
-            word[3] = calls_of(call, scope_top(self)->call);
-            word[4] = keys | root;
-            open_next(self, path, call, here);
-            word[1] = clock_ticks();
-            publish_depth(self, index + 1);
-            emit_leave(self);
-            return (struct gb_scope){here};
-        }
+    uint32_t index = self->depth;
+    struct open_scope *top = &self->open[index];
+    uint32_t path = path_cached(self, top->path, name);
+    uint64_t *word = self->producer->frame[index].word, head = head_of(path), keys = 0, root;
+    if (unlikely(path == 0 || index >= GBW_FRAMES - 1 || may_be_left(top, here, below) ||
+                 (count && !attrs_plain(word, &head, &keys, attrs, count)))) {
+        self->busy = 0;
+        return begin_general(name, attrs, count, anchor);
     }
+    uint32_t call = count_call(self, path, &root);
+    word[0] = head;
+    word[3] = calls_of(call, top->call);
+    word[4] = keys | root;
+    open_next(top, path, call, here);
+    word[1] = clock_counter();
+    publish_depth(self, index + 1);
+    signal_fence();
     self->busy = 0;
-    return begin_general(name, attrs, count, anchor);
+    struct gb_scope scope = {here};
+    return unlikely(self->orphan) ? leave_orphan(self, scope) : scope;
+}
+
+static __attribute__((noinline)) struct gb_scope begin_with_attrs(struct gb_name *name, const struct gb_attr *attrs,
+                                                                  uint32_t count, void *anchor)
+{
+    return begin_usual(name, attrs, count, anchor, (uintptr_t)__builtin_frame_address(0));
+}
+
+struct gb_scope gb_scope_begin_(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, void *anchor)
+{
+    if (count)
+        return begin_with_attrs(name, attrs, count, anchor);
+    return begin_usual(name, NULL, 0, anchor, (uintptr_t)__builtin_frame_address(0));
 }
 
 /* The top frame is not the one that ends: take the frames above it away, or do nothing when it is gone already. */
@@ -242,8 +266,9 @@ static bool unwind_to(struct gb_thread *self, uint64_t token)
     return true;
 }
 
-static __attribute__((noinline)) void end_general(struct gb_scope scope, uint64_t end)
+static __attribute__((noinline)) void end_general(struct gb_scope scope)
 {
+    uint64_t end = clock_ticks();
     struct gb_thread *self = emit_enter();
     if (!self)
         return;
@@ -260,34 +285,35 @@ static __attribute__((noinline)) void end_general(struct gb_scope scope, uint64_
 /* The usual case, as above: the innermost scope ends, and there is room in the ring. */
 void gb_scope_end_(struct gb_scope scope)
 {
-    uint64_t end = clock_ticks();
+    /* first of all, so that what follows is not part of the scope; without meaning where the clock is no counter */
+    uint64_t end = clock_counter();
     struct gb_thread *self = gb_self;
     /* in the child of a fork, or at the very end of a thread, there is nothing of ours to end */
     if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE || gb_switch_.state != GB_ON_STATE_))
         return;
-    if (unlikely(self->busy)) {
-        end_general(scope, end);
+    if (unlikely(self->busy || !clock_is_counter())) {
+        end_general(scope);
         return;
     }
     self->busy = 1;
     signal_fence();
 
-    const struct open_scope *top = scope_top(self);
     uint32_t index = self->depth - 1;
+    const struct open_scope *top = &self->open[index + 1];
     uint64_t at = self->tail;
-    if (likely(top->anchor == scope.token && index < GBW_FRAMES - 1 && top->ext_length == 0 &&
-               (int64_t)(self->limit - at) > 0)) {
-        uint64_t *word = self->producer->frame[index].word;
-        word[2] = end - word[1];
-        ring_attempt(self);
-        ring_copy_record(self->slots[at & self->mask].word, word);
-        ring_publish(self, at + 1);
-        publish_depth(self, index);
-        emit_leave(self);
+    if (unlikely(top->anchor != scope.token || index >= GBW_FRAMES - 1 || top->ext_length != 0 ||
+                 (int64_t)(self->limit - at) <= 0)) {
+        self->busy = 0;
+        end_general(scope);
         return;
     }
-    self->busy = 0;
-    end_general(scope, end);
+    uint64_t *word = self->producer->frame[index].word;
+    word[2] = end - word[1];
+    ring_attempt(self);
+    ring_copy_record(self->slots[at & self->mask].word, word);
+    ring_publish(self, at + 1);
+    publish_depth(self, index);
+    emit_leave(self);
 }
 
 void gb_attr_(struct gb_attr attr)
