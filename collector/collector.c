@@ -53,6 +53,11 @@ void collector_note_exit(struct collector *collector, pid_t pid, int signal)
     wake(collector);
 }
 
+const char *collector_directory(const struct collector *collector)
+{
+    return collector->directory.path;
+}
+
 static void on_found(void *context, const char *file)
 {
     roster_found(((struct collector *)context)->roster, file);
@@ -247,7 +252,8 @@ static void finish(struct collector *collector)
         return;
     collector->finished = true;
     if (collector->discover)
-        settle(collector, deadline);
+        settle(collector,
+               deadline - collector->config.flush_deadline_ns / 2); /* the reporters need their time as well */
     if (collector->drain)
         drain_stop(collector->drain);
     if (collector->fanout)

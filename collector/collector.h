@@ -29,6 +29,9 @@ struct collector;
  * stderr. */
 int collector_start(const struct collector_config *config, struct collector **ret_collector);
 
+/* The path of the segments' directory. */
+const char *collector_directory(const struct collector *collector);
+
 /* Runs until collector_stop (or, with `once`, until all was drained). */
 int collector_run(struct collector *collector);
 
