@@ -19,7 +19,7 @@
 
 /* A file that a worker is making has its record lock within milliseconds. */
 #define MAKING_SECONDS 10
-#define READS_AT_ONCE 16u /* so that a flood of events does not keep the thread from the rest of its work */
+#define READS_AT_ONCE 16u      /* so that a flood of events does not keep the thread from the rest of its work */
 #define FORGOTTEN_SECONDS 3600 /* older than this its pid proves nothing any more */
 
 struct discover {
