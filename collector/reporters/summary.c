@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "collector/reporters/builtin.h"
 #include "collector/reporters/summary_clock.h"
 #include "collector/reporters/summary_output.h"
 
@@ -300,6 +301,7 @@ static void summary_free(struct summary *self)
         worker_free(self->by_id[i]);
     for (uint32_t i = 0; i < self->finished_count; i++)
         worker_free(self->finished[i]);
+    summary_output_close(&self->output);
     tally_clear(&self->all);
     free(self->by_id);
     free(self->finished);
@@ -320,6 +322,7 @@ static int summary_open(const struct gb_reporter_setup *setup, void **ret_self)
     if (self == NULL)
         return -ENOMEM;
     self->setup = setup;
+    self->output.fd = -1;
     self->json = setup->options[OPTION_FORMAT].number == 1;
     self->interval_ns = setup->options[OPTION_INTERVAL].number;
     int result = -ENOMEM;
@@ -345,7 +348,7 @@ const struct gb_reporter gb_reporter_summary = {
     .abi = GB_REPORTER_ABI,
     .size = sizeof(struct gb_reporter),
     .name = "summary",
-    .help = "where the time went: a tree of scopes, metrics, the ledger, and what the telemetry cost",
+    .help = "Tells where the time went: a tree of scopes, metrics, the ledger, what the telemetry cost",
     .options = summary_options,
     .open = summary_open,
     .record_batch = summary_record,

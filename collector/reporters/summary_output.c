@@ -66,31 +66,62 @@ static int replace_file(const char *path, const char *text, size_t bytes)
     return result;
 }
 
+/* A file that is there is replaced where it really stands, not at a link to it. One that is not there can be made. */
+static int open_file(const char *path, struct summary_output *output)
+{
+    char *name;
+    int fd;
+    output->path = realpath(path, NULL);
+    if (output->path == NULL && errno == ENOENT)
+        output->path = strdup(path);
+    if (output->path == NULL)
+        return -errno;
+    int result = make_temporary(output->path, &name, &fd);
+    if (result < 0)
+        return result;
+    close(fd);
+    unlink(name);
+    free(name);
+    return 0;
+}
+
+/* A device, a pipe: written to as it is, never replaced. */
+static int open_special(const char *path, struct summary_output *output)
+{
+    output->fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    output->own_fd = true;
+    return output->fd < 0 ? -errno : 0;
+}
+
 int summary_output_open(const char *path, struct summary_output *ret_output)
 {
     struct stat status;
     struct summary_output output = {.fd = -1};
+    int result = 0;
     if (strcmp(path, "-") == 0)
         output.fd = STDOUT_FILENO;
     else if (strcmp(path, "stderr") == 0)
         output.fd = STDERR_FILENO;
-    else if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-        return -EISDIR;
-    else {
-        char *name;
-        int fd;
-        int result = make_temporary(path, &name, &fd);
-        if (result < 0)
-            return result;
-        close(fd);
-        unlink(name);
-        free(name);
-        output.path = path;
+    else if (stat(path, &status) < 0 || S_ISREG(status.st_mode))
+        result = open_file(path, &output);
+    else
+        result = S_ISDIR(status.st_mode) ? -EISDIR : open_special(path, &output);
+    if (result < 0) {
+        summary_output_close(&output);
+        return result;
     }
     const char *term = getenv("TERM");
     output.terminal = output.fd >= 0 && isatty(output.fd) && term != NULL && *term != '\0' && strcmp(term, "dumb") != 0;
     *ret_output = output;
     return 0;
+}
+
+void summary_output_close(struct summary_output *output)
+{
+    if (output->own_fd && output->fd >= 0)
+        close(output->fd);
+    free(output->path);
+    *output = (struct summary_output){.fd = -1};
 }
 
 /* A whole positive number in the environment, or 0. */

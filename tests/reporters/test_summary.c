@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The reporter as the collector drives it: events in, a file out; and the typography on its own. */
 #include <ctype.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -192,6 +193,43 @@ static void a_place_that_cannot_be_written_is_refused(void **state)
     contains(collector.said, "Is a directory");
 }
 
+/* A device, a pipe: never replaced by a file. */
+static void what_is_no_file_stays(void **state)
+{
+    (void)state;
+    assert_int_equal(mkfifo(file, 0600), 0);
+    int reader = open(file, O_RDONLY | O_NONBLOCK);
+    void *self = open_summary(false, file);
+    assert_non_null(self);
+    fill(self, "step");
+    gb_reporter_summary.close(self);
+    struct stat status;
+    assert_int_equal(lstat(file, &status), 0);
+    assert_true(S_ISFIFO(status.st_mode));
+    char text[4096];
+    assert_true(read(reader, text, sizeof(text)) > 100);
+    close(reader);
+}
+
+/* A link stays a link: what it leads to is replaced. */
+static void a_link_is_followed(void **state)
+{
+    (void)state;
+    char target[128];
+    snprintf(target, sizeof(target), "%s/target", directory);
+    FILE *out = fopen(target, "w");
+    assert_non_null(out);
+    fclose(out);
+    assert_int_equal(symlink("target", file), 0);
+    void *self = open_summary(false, file);
+    gb_reporter_summary.close(self);
+    struct stat status;
+    assert_int_equal(lstat(file, &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    contains(read_file(), "gb-telemetry");
+    unlink(target);
+}
+
 /* An id that comes again with another segment is another worker: the FINISHED event of the first was lost. */
 static void a_worker_without_an_end_is_found_out(void **state)
 {
@@ -272,6 +310,8 @@ int main(void)
         TEST(json_parses_and_agrees),
         TEST(a_report_comes_each_interval),
         TEST(a_place_that_cannot_be_written_is_refused),
+        TEST(what_is_no_file_stays),
+        TEST(a_link_is_followed),
         TEST(a_worker_without_an_end_is_found_out),
         TEST(numbers_are_short),
         TEST(names_fit_their_column),

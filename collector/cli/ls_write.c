@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* The table and the JSON lines of `gb ls`. In: what ls.c read. Out: stdout. */
+#include "collector/cli/ls_write.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "collector/reporters/escape.h"
+#include "collector/reporters/summary_format.h"
+#include "gb/wire.h"
+
+static uint64_t sum_of(const uint64_t dropped[GB_WORKER_CAUSES])
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < GB_WORKER_CAUSES; i++)
+        sum += dropped[i];
+    return sum;
+}
+
+static void text_begin(const char *directory, unsigned files, pid_t collector)
+{
+    format_fit(stdout, directory, format_columns(directory), false);
+    if (files == 0)
+        fputs(": no workers", stdout);
+    if (collector > 0)
+        printf(files == 0 ? "; collector: pid %d\n" : ": collector: pid %d\n", (int)collector);
+    else
+        printf("%s no collector\n", files == 0 ? ";" : ":");
+    if (files > 0)
+        printf("\n%-20s %8s %-16s %-7s %5s %9s %9s\n", "program", "pid", "service", "state", "rings", "backlog",
+               "dropped");
+}
+
+static void text_segment(const struct ls_segment *segment)
+{
+    char number[FORMAT_MAX];
+    uint64_t dropped = sum_of(segment->dropped);
+    format_fit(stdout, segment->worker->program, 20, false);
+    printf(" %8u ", segment->worker->pid);
+    format_fit(stdout, segment->worker->service, 16, false);
+    printf(" %-7s %5u %9s", segment->state, segment->ring_count, format_count(number, segment->backlog));
+    printf(" %9s\n", format_count(number, dropped));
+    if (dropped > 0) {
+        const char *before = "  dropped: ";
+        for (unsigned i = 0; i < GB_WORKER_CAUSES; i++)
+            if (segment->dropped[i] > 0) {
+                printf("%s%s %s", before, format_whole(number, (__int128)segment->dropped[i]), gb_cause_name(i));
+                before = ", ";
+            }
+        putchar('\n');
+    }
+    if (segment->broken_rings > 0)
+        printf("  %u rings with a broken entry\n", segment->broken_rings);
+}
+
+static void text_refused(const char *file, const char *why)
+{
+    fputs("refused ", stdout);
+    format_fit(stdout, file, format_columns(file), false);
+    fputs(": ", stdout);
+    format_fit(stdout, why, format_columns(why), false);
+    putchar('\n');
+}
+
+static void json_string(const char *text)
+{
+    char escaped[ESCAPE_MAX(512)];
+    size_t length = strnlen(text, 512);
+    printf("\"%.*s\"", (int)(escape_json(escaped, text, length) - escaped), escaped);
+}
+
+static void json_dropped(const uint64_t dropped[GB_WORKER_CAUSES], unsigned causes)
+{
+    fputs("\"dropped\":{", stdout);
+    for (unsigned i = 0; i < causes; i++)
+        printf("%s\"%s\":%llu", i > 0 ? "," : "", gb_cause_name(i), (unsigned long long)dropped[i]);
+    putchar('}');
+}
+
+static void json_begin(const char *directory, unsigned files, pid_t collector)
+{
+    (void)files;
+    fputs("{\"directory\":", stdout);
+    json_string(directory);
+    if (collector > 0)
+        printf(",\"collector\":%d}\n", (int)collector);
+    else
+        fputs(",\"collector\":null}\n", stdout);
+}
+
+static void json_segment(const struct ls_segment *segment)
+{
+    const struct gb_worker *worker = segment->worker;
+    fputs("{\"file\":", stdout);
+    json_string(segment->file);
+    printf(",\"segment\":\"%s\",\"pid\":%u,\"program\":", worker->segment, worker->pid);
+    json_string(worker->program);
+    fputs(",\"service\":", stdout);
+    json_string(worker->service);
+    printf(",\"clock\":\"%s\",\"state\":\"%s\",\"bytes\":%llu,\"backlog\":%llu,\"attempted\":%llu,", worker->clock,
+           segment->state, (unsigned long long)segment->bytes, (unsigned long long)segment->backlog,
+           (unsigned long long)segment->attempted);
+    json_dropped(segment->dropped, GB_WORKER_CAUSES);
+    fputs(",\"rings\":[", stdout);
+    for (uint32_t i = 0; i < segment->ring_count; i++) {
+        const struct ls_ring *ring = &segment->rings[i];
+        printf("%s{\"ring\":%u,\"slots\":%u,\"leased\":%s,\"tid\":%u,\"thread\":", i > 0 ? "," : "", ring->index,
+               ring->slots, ring->leased ? "true" : "false", ring->tid);
+        json_string(ring->thread);
+        printf(",\"depth\":%u,\"backlog\":%llu,\"attempted\":%llu,", ring->depth, (unsigned long long)ring->backlog,
+               (unsigned long long)ring->attempted);
+        json_dropped(ring->dropped, GBW_RING_CAUSES);
+        fputs(ring->broken ? ",\"broken\":true}" : "}", stdout);
+    }
+    printf("],\"broken_rings\":%u}\n", segment->broken_rings);
+}
+
+static void json_refused(const char *file, const char *why)
+{
+    fputs("{\"file\":", stdout);
+    json_string(file);
+    fputs(",\"refused\":", stdout);
+    json_string(why);
+    fputs("}\n", stdout);
+}
+
+const struct ls_writer ls_text = {text_begin, text_segment, text_refused};
+const struct ls_writer ls_json = {json_begin, json_segment, json_refused};

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* What `gb run` says besides the report: see run_report.h. */
+#include "collector/cli/run_report.h"
+
+#include <stdio.h>
+
+#include "collector/cli/args.h"
+#include "collector/reporters/summary_format.h"
+
+#define NAMED_MAX 10u
+
+struct rest {
+    unsigned workers;
+};
+
+static void name_worker(void *context, const struct gb_worker *worker, uint64_t backlog)
+{
+    struct rest *rest = context;
+    char number[FORMAT_MAX];
+    if (rest->workers++ == 0)
+        fputs("\ngb run: these workers outlive the command:\n", stderr);
+    if (rest->workers > NAMED_MAX)
+        return;
+    fprintf(stderr, "  pid %u (", worker->pid);
+    format_fit(stderr, worker->program, format_columns(worker->program), false);
+    fprintf(stderr, "): %s events were not taken yet\n", format_whole(number, (__int128)backlog));
+}
+
+static void say_kept(unsigned workers, const char *directory, bool private_directory)
+{
+    if (workers > NAMED_MAX)
+        fprintf(stderr, "  and %u more\n", workers - NAMED_MAX);
+    fprintf(stderr,
+            "What they emit from now on stays in %s\nuntil somebody takes it. When they have ended:\n"
+            "  gb-collector --once --dir %s",
+            directory, directory);
+    fprintf(stderr, private_directory ? " && rm -r %s\n" : "\n", directory);
+}
+
+static void say_none(const char *word)
+{
+    fputs("\ngb run: no worker was attached. ", stderr);
+    format_fit(stderr, word, format_columns(word), false);
+    fputs(" emitted nothing, because\n", stderr);
+    fputs("  - it does not link the library (pkg-config --libs gb-telemetry), or reached\n"
+          "    no scope or metric; or\n"
+          "  - its environment was cleared on the way, as sudo, docker and ssh do: pass on\n"
+          "    GEMINI_BATCH_TELEMETRY and GEMINI_BATCH_TELEMETRY_DIR, or put gb run inside.\n",
+          stderr);
+}
+
+void run_report_rest(struct collector *collector, const char *directory, bool private_directory, const char *word)
+{
+    struct rest rest = {0};
+    unsigned seen = collector_workers(collector, name_worker, &rest);
+    if (rest.workers > 0)
+        say_kept(rest.workers, directory, private_directory);
+    else if (seen == 0)
+        say_none(word);
+}
