@@ -70,6 +70,11 @@ const char *format_real(char into[FORMAT_MAX], double value)
     return into;
 }
 
+const char *format_rate(char into[FORMAT_MAX], double value)
+{
+    return value >= 999999.5 && value < 1e19 ? format_count(into, (uint64_t)value) : format_real(into, value);
+}
+
 const char *format_share(char into[FORMAT_MAX], double part, double whole)
 {
     double share = whole > 0 ? 100 * part / whole : 0;

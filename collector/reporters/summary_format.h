@@ -21,6 +21,8 @@ const char *format_count(char into[FORMAT_MAX], uint64_t count);
 const char *format_whole(char into[FORMAT_MAX], __int128 value);
 /* Three digits or more, at most 9 columns: 0.92 99.95 12,346 -1.23e+09 nan */
 const char *format_real(char into[FORMAT_MAX], double value);
+/* The same, but 18.1M from a million on. */
+const char *format_rate(char into[FORMAT_MAX], double value);
 /* 0% 0.4% 12% 100%; at most 4 columns, beyond 999% "10x" */
 const char *format_share(char into[FORMAT_MAX], double part, double whole);
 

@@ -37,7 +37,7 @@ static bool counter_cells(const struct summary_report *report, const struct tall
         format_real(cell[0], sum);
     else
         format_whole(cell[0], counter->integers);
-    format_real(cell[1], seconds > 0 ? sum / seconds : 0);
+    format_rate(cell[1], seconds > 0 ? sum / seconds : 0);
     format_count(cell[2], counter->count);
     return true;
 }
