@@ -140,6 +140,8 @@ static void take_the_rest(struct drain *drain)
         }
         pass(drain);
     } while (taker->more && !taker->starved);
+    fanout_unused(taker->fanout, taker->batch);
+    taker->batch = NULL;
 }
 
 static void *run(void *argument)

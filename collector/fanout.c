@@ -96,6 +96,12 @@ struct batch *fanout_batch(struct fanout *fanout)
     return batch_get(fanout->pool);
 }
 
+void fanout_unused(struct fanout *fanout, struct batch *batch)
+{
+    if (batch)
+        batch_put(fanout->pool, batch);
+}
+
 bool fanout_has_durable(const struct fanout *fanout)
 {
     return fanout->has_durable;

@@ -42,6 +42,7 @@ int fanout_start(const struct reporter_spec *specs, unsigned count, const char *
 /* Drain thread. Takes over the caller's reference. */
 void fanout_push(struct fanout *fanout, struct batch *batch);
 struct batch *fanout_batch(struct fanout *fanout);
+void fanout_unused(struct fanout *fanout, struct batch *batch); /* gives one back; takes NULL */
 
 /* Drain thread: the fullest queue, in percent, but for those of reporters that have taken nothing for a second: nobody waits for
  * them. */

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Decode: every kind of record and of attribute; everything that is no record, counted and skipped alone (FAULTS 11, 12);
+ * indices near 2^32 and 2^64 (FAULTS 8).
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "collector/checkpoint.h"
+#include "collector/decode.h"
+#include "tests/collector/rig.h"
+
+static struct rig rig;
+static struct batch_pool *pool;
+static struct batch *batch;
+
+static int set_up(void **state)
+{
+    (void)state;
+    rig_make(&rig, NULL);
+    assert_int_equal(batch_pool_make(2, &pool), 0);
+    batch = batch_get(pool);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    batch_put(pool, batch);
+    batch_pool_free(pool);
+    rig_free(&rig);
+    return 0;
+}
+
+static void fresh_batch(void)
+{
+    batch_put(pool, batch);
+    batch = batch_get(pool);
+}
+
+/* All that is published, into one batch. */
+static const struct gb_event *decode_all(struct ring *ring)
+{
+    uint64_t tail = rig.fake->ring[ring->index].producer->tail;
+    assert_true(decode_ring(ring, rig.paths, tail, tail, batch));
+    assert_true(ring->taken == tail);
+    return batch->events;
+}
+
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+static void plain_records(void **state)
+{
+    (void)state;
+    struct ring *ring = rig_ring(&rig, 256, 0);
+    uint32_t outer = fake_path(rig.fake, GBW_ROOT, "outer"), inner = fake_path(rig.fake, outer, "in.ner");
+    struct fake_emit timing = {.kind = GBW_TIMING,
+                               .flags = GBW_F_DETACHED,
+                               .path = inner,
+                               .start = 5000,
+                               .value = 70,
+                               .call = UINT32_MAX,
+                               .parent_call = 3,
+                               .root = 0xabcd};
+    struct fake_emit gauge = {
+        .kind = GBW_GAUGE, .flags = GBW_DOUBLE, .path = outer, .start = 6000, .value = bits_of(-0.25)};
+    struct fake_emit sample = {
+        .kind = GBW_SAMPLE, .flags = GBW_UINT | GBW_F_PREVIEW, .path = outer, .value = UINT64_MAX};
+    assert_true(fake_emit(rig.fake, 0, &timing));
+    assert_true(fake_metric(rig.fake, 0, GBW_COUNTER, outer, 42));
+    assert_true(fake_emit(rig.fake, 0, &gauge));
+    assert_true(fake_emit(rig.fake, 0, &sample));
+    timing.flags = GBW_F_ABANDONED | GBW_F_NANOSECONDS;
+    assert_true(fake_emit(rig.fake, 0, &timing));
+    const struct gb_event *event = decode_all(ring);
+
+    assert_int_equal(batch->view.event_count, 5);
+    assert_int_equal(batch->counted, 5);
+    assert_int_equal(event[0].kind, GB_EVENT_TIMING);
+    assert_int_equal(event[0].flags, GB_EVENT_DETACHED);
+    assert_string_equal(event[0].path->text, "outer.in.ner");
+    assert_string_equal(event[0].path->name, "in.ner");
+    assert_string_equal(event[0].path->parent->text, "outer");
+    assert_int_equal(event[0].path->depth, 1);
+    assert_true(event[0].start_mono_ns == 5000);
+    assert_true(event[0].start_wall_ns ==
+                rig.fake->header->anchor.wall_ns - rig.fake->header->anchor.mono_ns + event[0].start_mono_ns);
+    assert_true(event[0].as.duration_ns == 70);
+    assert_true(event[0].call_count == UINT32_MAX);
+    assert_true(event[0].parent_call == 3);
+    assert_int_equal(event[0].root, 0xabcd);
+    assert_int_equal(event[0].attr_count, 0);
+    assert_int_equal(event[1].kind, GB_EVENT_COUNTER);
+    assert_int_equal(event[1].as.value.type, GB_VALUE_INT);
+    assert_true(event[1].as.value.as.i == 42);
+    assert_true(event[1].path == event[0].path->parent);
+    assert_int_equal(event[2].kind, GB_EVENT_GAUGE);
+    assert_int_equal(event[2].as.value.type, GB_VALUE_DOUBLE);
+    assert_true(event[2].as.value.as.d == -0.25);
+    assert_int_equal(event[3].kind, GB_EVENT_SAMPLE);
+    assert_int_equal(event[3].flags, GB_EVENT_PREVIEW);
+    assert_true(event[3].as.value.as.u == UINT64_MAX);
+    assert_int_equal(event[4].flags, GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED);
+    for (unsigned i = 0; i < 5; i++)
+        assert_true(event[i].seq == i);
+    assert_true(ring->malformed == 0 && ring->delivered == 5);
+}
+
+static const struct gb_event_value *attr_of(const struct gb_event *event, const char *key)
+{
+    for (unsigned i = 0; i < event->attr_count; i++) {
+        if (!strcmp(event->attrs[i].key->text, key))
+            return &event->attrs[i].value;
+    }
+    fail_msg("no attribute %s", key);
+    return NULL;
+}
+
+static void assert_text(const struct gb_event_value *value, const char *text)
+{
+    assert_int_equal(value->type, GB_VALUE_TEXT);
+    assert_int_equal(value->length, strlen(text));
+    assert_memory_equal(value->as.text, text, strlen(text));
+}
+
+/* Sixteen attributes of all types, inline and further ones, over the end of the ring and over 2^64. */
+static void attributes_of_every_type(void **state)
+{
+    (void)state;
+    struct ring *ring = rig_ring(&rig, 256, UINT64_MAX - 2);
+    uint32_t path = fake_path(rig.fake, GBW_ROOT, "p");
+    static const char letters[][2] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"};
+    uint32_t key[16];
+    char longest[GBW_STRING_MAX + 1];
+    memset(longest, 'x', GBW_STRING_MAX);
+    longest[GBW_STRING_MAX] = 0;
+    for (unsigned i = 0; i < 16; i++)
+        key[i] = fake_key(rig.fake, letters[i], 0);
+    const struct fake_attr attrs[16] = {{key[0], GBW_SPECIAL, GBW_TEXT, "inline text"},
+                                        {key[1], GBW_INT, (uint64_t)-7, NULL},
+                                        {key[2], GBW_SPECIAL, GBW_TEXT, longest},
+                                        {key[3], GBW_UINT, UINT64_MAX, NULL},
+                                        {key[4], GBW_DOUBLE, bits_of(1.5), NULL},
+                                        {key[5], GBW_SPECIAL, GBW_NULL, NULL},
+                                        {key[6], GBW_SPECIAL, GBW_TRUE, NULL},
+                                        {key[7], GBW_SPECIAL, GBW_FALSE, NULL},
+                                        {key[8], GBW_SPECIAL, GBW_REDACTED, NULL},
+                                        {key[9], GBW_SPECIAL, GBW_TEXT, ""},
+                                        {key[10], GBW_SPECIAL, GBW_TEXT, longest},
+                                        {key[11], GBW_INT, 11, NULL},
+                                        {key[12], GBW_SPECIAL, GBW_TEXT, longest},
+                                        {key[13], GBW_SPECIAL, GBW_TEXT, longest},
+                                        {key[14], GBW_INT, INT64_MAX, NULL},
+                                        {key[15], GBW_SPECIAL, GBW_TEXT, "the end"}};
+    struct fake_emit emit = {.kind = GBW_TIMING, .path = path, .attrs = attrs, .attr_count = 16};
+    assert_true(fake_emit(rig.fake, 0, &emit));
+    assert_true(fake_timing(rig.fake, 0, path, 1, 2, 3));
+    const struct gb_event *event = decode_all(ring);
+
+    assert_int_equal(batch->view.event_count, 2);
+    assert_true(event[0].seq == UINT64_MAX - 2);
+    assert_int_equal(event[0].attr_count, 16);
+    assert_text(attr_of(event, "a"), "inline text");
+    assert_true(attr_of(event, "b")->as.i == -7);
+    assert_text(attr_of(event, "c"), longest);
+    assert_int_equal(attr_of(event, "d")->type, GB_VALUE_UINT);
+    assert_true(attr_of(event, "d")->as.u == UINT64_MAX);
+    assert_true(attr_of(event, "e")->as.d == 1.5);
+    assert_int_equal(attr_of(event, "f")->type, GB_VALUE_NULL);
+    assert_int_equal(attr_of(event, "g")->type, GB_VALUE_BOOL);
+    assert_true(attr_of(event, "g")->as.boolean);
+    assert_false(attr_of(event, "h")->as.boolean);
+    assert_text(attr_of(event, "i"), "[redacted]");
+    assert_text(attr_of(event, "j"), "");
+    assert_text(attr_of(event, "m"), longest);
+    assert_true(attr_of(event, "o")->as.i == INT64_MAX);
+    assert_text(attr_of(event, "p"), "the end");
+    assert_true(ring->taken < 256); /* it went on over 2^64 */
+    assert_true(event[1].call_count == 3);
+    assert_true(ring->malformed == 0);
+}
+
+static void repeated_keys_and_error(void **state)
+{
+    (void)state;
+    struct ring *ring = rig_ring(&rig, 256, UINT32_MAX - 1u);
+    uint32_t path = fake_path(rig.fake, GBW_ROOT, "p"), a = fake_key(rig.fake, "a", 0), b = fake_key(rig.fake, "b", 0);
+    uint32_t error = fake_key(rig.fake, "error", 0);
+    const struct fake_attr attrs[] = {{a, GBW_INT, 1, NULL},
+                                      {b, GBW_INT, 2, NULL},
+                                      {a, GBW_SPECIAL, GBW_TEXT, "later"},
+                                      {b, GBW_SPECIAL, GBW_TEXT, "latest"},
+                                      {error, GBW_INT, 5, NULL}};
+    struct fake_emit emit = {.kind = GBW_TIMING, .path = path, .attrs = attrs, .attr_count = 5};
+    assert_true(fake_emit(rig.fake, 0, &emit));
+    emit.attr_count = 2;
+    assert_true(fake_emit(rig.fake, 0, &emit));
+    const struct gb_event *event = decode_all(ring);
+    assert_int_equal(event[0].attr_count, 3);
+    assert_string_equal(event[0].attrs[0].key->text, "a");
+    assert_text(&event[0].attrs[0].value, "later");
+    assert_text(&event[0].attrs[1].value, "latest");
+    assert_int_equal(event[0].flags, GB_EVENT_FAILED);
+    assert_int_equal(event[1].flags, 0);
+    assert_int_equal(event[1].attr_count, 2);
+}
+
+/* Each of these is no record; the good one behind it is delivered. */
+static void what_is_no_record(void **state)
+{
+    (void)state;
+    struct ring *ring = rig_ring(&rig, 1024, 0);
+    uint32_t path = fake_path(rig.fake, GBW_ROOT, "p"), key = fake_key(rig.fake, "k", 0);
+    const struct fake_attr two[] = {{key, GBW_SPECIAL, GBW_TEXT, "text"}, {key, GBW_INT, 1, NULL}};
+    struct fake_emit emit = {.kind = GBW_TIMING, .path = path, .attrs = two, .attr_count = 1};
+    struct gbw_record good, bad;
+    uint8_t ext[GBW_EXT_MAX];
+    unsigned slots = 0;
+    struct fake_emit plain = {.kind = GBW_TIMING, .path = path};
+    fake_encode(&plain, &good, ext);
+
+#define BAD(change)                                                                                                    \
+    do {                                                                                                               \
+        bad = good;                                                                                                    \
+        change;                                                                                                        \
+        fake_slot(rig.fake, 0, &bad);                                                                                  \
+        fake_slot(rig.fake, 0, &good);                                                                                 \
+        slots++;                                                                                                       \
+    } while (0)
+    BAD(bad.word[0] = 0); /* kinds that there are not */
+    BAD(bad.word[0] = (bad.word[0] & ~0xffull) | 5);
+    BAD(bad.word[0] = (bad.word[0] & ~0xffull) | 19);
+    BAD(bad.word[0] |= 0xff);
+    BAD(bad.word[0] = GBW_MORE);                                          /* a continuation of nothing */
+    BAD(bad.word[0] = GBW_TIMING);                                        /* paths that are none: the root, */
+    BAD(bad.word[0] = GBW_TIMING | (uint64_t)key << 32);                  /* a key, */
+    BAD(bad.word[0] = GBW_TIMING | (uint64_t)GBW_OVERFLOW_KEY << 32);     /* the other key, */
+    BAD(bad.word[0] = GBW_TIMING | (uint64_t)(key + 1) << 32);            /* not there yet, */
+    BAD(bad.word[0] = GBW_TIMING | (uint64_t)UINT32_MAX << 32);           /* never */
+    BAD(bad.word[0] = (bad.word[0] & ~0xffull) | GBW_GAUGE | 3ull << 16); /* a value of no type */
+    BAD(bad.word[0] = (bad.word[0] & ~0xffull) | GBW_COUNTER; bad.word[2] = (uint64_t)-1); /* that goes down */
+    BAD(bad.word[0] = (bad.word[0] & ~0xffull) | GBW_COUNTER | 2ull << 16; bad.word[2] = bits_of(-1.0));
+    BAD(bad.word[0] = (bad.word[0] & ~0xffull) | GBW_COUNTER | 2ull << 16; bad.word[2] = bits_of(NAN));
+    BAD(bad.word[0] = (bad.word[0] & ~0xffull) | GBW_COUNTER | 2ull << 16; bad.word[2] = bits_of(INFINITY));
+    BAD(bad.word[0] |= 17ull << 8);                                    /* too many attributes */
+    BAD(bad.word[0] |= 1ull << 8);                                     /* key 0 */
+    BAD(bad.word[0] |= 1ull << 8; bad.word[4] = (uint64_t)path << 16); /* a path for a key */
+    BAD(bad.word[0] |= 1ull << 8 | 3ull << 24; bad.word[4] = (uint64_t)key << 16;
+        bad.word[5] = 9); /* no such special */
+    BAD(bad.word[0] |= 1ull << 8 | 3ull << 24; bad.word[4] = (uint64_t)key << 16; bad.word[5] = GBW_TEXT | 5 << 8);
+    BAD(bad.word[0] |= 4ull << 8; bad.word[4] = (uint64_t)key << 16 | (uint64_t)key << 32 | (uint64_t)key << 48);
+#undef BAD
+    assert_true(ring->slots > 2 * slots);
+    decode_all(ring);
+    assert_int_equal(ring->malformed, slots);
+    assert_int_equal(batch->view.event_count, slots);
+    assert_int_equal(batch->attr_count, 0);
+    assert_int_equal(batch->text_bytes, 0);
+
+    /* broken continuations: the record and each of them, one slot at a time */
+    unsigned length = fake_encode(&emit, &bad, ext);
+    struct gbw_more more = {.kind = GBW_MORE, .index = 1, .total = 1};
+    memcpy(more.bytes, ext, length);
+    const struct gbw_more wrong[] = {{.kind = GBW_MORE, .index = 2, .total = 2},
+                                     {.kind = GBW_MORE, .index = 1, .total = 0},
+                                     {.kind = GBW_MORE, .index = 1, .total = 2},
+                                     {.kind = GBW_MORE, .index = 1, .total = 255},
+                                     {.kind = GBW_MORE, .index = 0, .total = 1}};
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        uint64_t malformed = ring->malformed, delivered = ring->delivered;
+        fake_slot(rig.fake, 0, &bad);
+        fake_slot(rig.fake, 0, &wrong[i]);
+        fake_slot(rig.fake, 0, &good);
+        decode_all(ring);
+        assert_int_equal(ring->malformed - malformed, 2);
+        assert_int_equal(ring->delivered - delivered, 1);
+    }
+    uint64_t malformed = ring->malformed;
+    fake_slot(rig.fake, 0, &bad);
+    fake_slot(rig.fake, 0, &more);
+    decode_all(ring);
+    assert_int_equal(ring->malformed, malformed);
+    /* a record whose continuation was not published with it */
+    fake_slot(rig.fake, 0, &bad);
+    decode_all(ring);
+    assert_int_equal(ring->malformed, malformed + 1);
+}
+
+static void extension_that_lies(void **state)
+{
+    (void)state;
+    struct ring *ring = rig_ring(&rig, 256, 0);
+    uint32_t path = fake_path(rig.fake, GBW_ROOT, "p"), key = fake_key(rig.fake, "k", 0);
+    const struct fake_attr four[] = {
+        {key, GBW_INT, 1, NULL}, {key, GBW_INT, 1, NULL}, {key, GBW_INT, 1, NULL}, {key, GBW_SPECIAL, GBW_TEXT, "abc"}};
+    struct fake_emit emit = {.kind = GBW_TIMING, .path = path, .attrs = four, .attr_count = 4};
+    struct gbw_record record;
+    uint8_t ext[GBW_EXT_MAX];
+    unsigned length = fake_encode(&emit, &record, ext);
+    struct {
+        unsigned at;
+        uint8_t value;
+    } const lies[] = {{0, 0}, {1, 0xff}, {2, 3}, {2, 9}, {2, 255}, {3, GBW_STRING_MAX + 1}, {3, 255}, {3, 60}};
+    for (unsigned i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        struct gbw_more more = {.kind = GBW_MORE, .index = 1, .total = 1};
+        memcpy(more.bytes, ext, length);
+        more.bytes[lies[i].at] = lies[i].value;
+        fake_slot(rig.fake, 0, &record);
+        fake_slot(rig.fake, 0, &more);
+    }
+    decode_all(ring);
+    assert_int_equal(batch->view.event_count, 0);
+    assert_int_equal(ring->malformed, 2 * sizeof(lies) / sizeof(lies[0]));
+    assert_int_equal(batch->text_bytes, 0);
+}
+
+static void leases_part_runs(void **state)
+{
+    (void)state;
+    struct ring *ring = rig_ring(&rig, 256, 0);
+    uint32_t path = fake_path(rig.fake, GBW_ROOT, "p");
+    fake_lease(rig.fake, 0, 1, 100, "first");
+    fake_timing(rig.fake, 0, path, 1, 1, 1);
+    fake_timing(rig.fake, 0, path, 2, 1, 2);
+    fake_lease(rig.fake, 0, 2, 200, "sec\x01\xff");
+    fake_timing(rig.fake, 0, path, 3, 1, 1);
+    decode_all(ring);
+    assert_int_equal(batch->view.run_count, 2); /* the empty one before the first lease was taken back */
+    const struct gb_run *run = batch->runs;
+    assert_int_equal(run[0].lease, 1);
+    assert_int_equal(run[0].tid, 100);
+    assert_string_equal(run[0].thread, "first");
+    assert_int_equal(run[0].count, 2);
+    assert_true(run[0].first_seq == 0 && run[0].next_seq == 3);
+    assert_int_equal(run[1].lease, 2);
+    assert_string_equal(run[1].thread, "sec\xef\xbf\xbd\xef\xbf\xbd");
+    assert_true(run[1].first_seq == 3 && run[1].next_seq == 5);
+    assert_ptr_equal(run[1].events, run[0].events + 2);
+    assert_int_equal(atomic_load(&rig.segment->batches), 2);
+    fresh_batch();
+    assert_int_equal(atomic_load(&rig.segment->batches), 0);
+    fake_timing(rig.fake, 0, path, 4, 1, 2);
+    decode_all(ring);
+    assert_int_equal(batch->runs[0].tid, 200);
+    assert_true(batch->runs[0].first_seq == 5);
+}
+
+static void lost_is_told_in_its_place(void **state)
+{
+    (void)state;
+    struct ring *ring = rig_ring(&rig, 256, 0);
+    uint32_t path = fake_path(rig.fake, GBW_ROOT, "p");
+    fake_timing(rig.fake, 0, path, 1, 1, 1);
+    fake_lost(rig.fake, 0, (uint64_t[GBW_RING_CAUSES]){7, 0, 2, 0, 0});
+    fake_timing(rig.fake, 0, path, 2, 1, 2);
+    const struct gb_event *event = decode_all(ring);
+    assert_int_equal(batch->view.event_count, 3);
+    assert_int_equal(batch->counted, 2);
+    assert_int_equal(event[1].kind, GB_EVENT_LOST);
+    assert_true(event[1].seq == 1);
+    assert_true(event[1].as.account->dropped[GBW_RING_FULL] == 7);
+    assert_true(event[1].as.account->dropped[GBW_BAD_VALUE] == 2);
+    assert_null(event[1].path);
+    assert_true(ring->delivered == 2);
+}
+
+static void names_that_come_later_or_are_broken(void **state)
+{
+    (void)state;
+    struct ring *ring = rig_ring(&rig, 256, 0);
+    uint32_t first = fake_path(rig.fake, GBW_ROOT, "fi\nrst\xc3");
+    fake_timing(rig.fake, 0, first, 1, 1, 1);
+    assert_string_equal(decode_all(ring)[0].path->text, "fi\xef\xbf\xbdrst\xef\xbf\xbd");
+    uint32_t second = fake_path(rig.fake, first, "second");
+    uint32_t outside = fake_path(rig.fake, first, "x"), ahead = fake_path(rig.fake, 4000, "y");
+    uint32_t itself = fake_path(rig.fake, ahead + 1, "z"), empty = fake_path(rig.fake, first, "");
+    uint32_t child = fake_path(rig.fake, outside, "c"), over = fake_path(rig.fake, GBW_OVERFLOW_PATH, "under it");
+    rig.fake->names[outside].text = rig.segment->text_capacity - 1;
+    rig.fake->names[outside].length = 2;
+    const uint32_t broken[] = {outside, ahead, itself, empty, child};
+    for (unsigned i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+        fake_timing(rig.fake, 0, broken[i], 1, 1, 1);
+    fresh_batch();
+    fake_timing(rig.fake, 0, second, 1, 1, 1);
+    fake_timing(rig.fake, 0, GBW_OVERFLOW_PATH, 1, 1, 1);
+    fake_timing(rig.fake, 0, over, 1, 1, 1);
+    const struct gb_event *event = decode_all(ring);
+    assert_int_equal(ring->malformed, 5);
+    assert_int_equal(batch->view.event_count, 3);
+    assert_string_equal(event[0].path->name, "second");
+    assert_string_equal(event[1].path->text, "(overflow)");
+    assert_ptr_equal(event[2].path, event[1].path);
+    /* a count beyond the table is no count */
+    rig.fake->header->name_count = UINT32_MAX;
+    fake_timing(rig.fake, 0, rig.segment->names_capacity, 1, 1, 1);
+    fake_timing(rig.fake, 0, rig.segment->names_capacity - 1, 1, 1, 1);
+    decode_all(ring);
+    assert_int_equal(ring->malformed, 7);
+}
+
+static void stops_on_the_border_of_an_event(void **state)
+{
+    (void)state;
+    struct ring *ring = rig_ring(&rig, 4096, 4095);
+    uint32_t path = fake_path(rig.fake, GBW_ROOT, "p"), key = fake_key(rig.fake, "k", 0);
+    const struct fake_attr text[] = {
+        {key, GBW_SPECIAL, GBW_TEXT, "0123456789012345678901234567890123456789012345678901234567"}};
+    struct fake_emit emit = {.kind = GBW_TIMING, .path = path, .attrs = text, .attr_count = 1};
+    unsigned events = 0;
+    for (unsigned i = 0; i < 1200; i++)
+        events += fake_emit(rig.fake, 0, &emit); /* three slots each */
+    uint64_t tail = rig.fake->ring[0].producer->tail;
+    assert_true(decode_ring(ring, rig.paths, 4095 + 4, tail, batch));
+    assert_true(ring->taken == 4095 + 6);
+    /* a batch that is full ends on a border too, and is gone on from */
+    unsigned batches = 1, seen = batch->view.event_count;
+    while (!decode_ring(ring, rig.paths, tail, tail, batch)) {
+        assert_true((ring->taken - 4095) % 3 == 0);
+        fresh_batch();
+        batches++;
+        assert_true(decode_ring(ring, rig.paths, ring->taken, tail, batch));
+        assert_int_equal(batch->view.run_count, 0);
+        seen = (unsigned)ring->delivered;
+    }
+    (void)seen;
+    assert_true(batches > 1);
+    assert_true(ring->delivered == events && ring->malformed == 0);
+}
+
+/* FAULTS 11: nothing that stands in a ring, in the names or in a frame makes us crash, read outside, or hang. */
+static void random_bytes(void **state)
+{
+    (void)state;
+    struct ring *ring = rig_ring(&rig, 256, 0);
+    struct fake_ring *fake = &rig.fake->ring[0];
+    for (unsigned i = 0; i < 40; i++)
+        fake_key(rig.fake, "k", 0);
+    for (unsigned i = 0; i < 40; i++)
+        fake_path(rig.fake, i < 10 ? GBW_ROOT : 43 + i - 10, "p");
+    srandom(42);
+    for (unsigned round = 0; round < 400; round++) {
+        for (unsigned i = 0; i < 256 * GBW_SLOT; i++)
+            fake->slot[i] = (uint8_t)random();
+        for (unsigned i = 0; i < 256; i++) { /* most look like something */
+            static const uint8_t kinds[] = {1, 2, 3, 4, 16, 16, 17, 18};
+            uint8_t *slot = fake->slot + i * GBW_SLOT;
+            slot[0] = kinds[random() % 8];
+            if (slot[0] < 16) {
+                slot[1] = (uint8_t)(random() % 18);
+                memcpy(slot + 4, &(uint32_t){(uint32_t)random() % 90}, 4);
+                for (unsigned j = 0; j < 3; j++)
+                    memcpy(slot + 34 + 2 * j, &(uint16_t){(uint16_t)(random() % 50)}, 2);
+                slot[40] = (uint8_t)(random() % 6);
+            } else if (slot[0] == 16) {
+                slot[1] = (uint8_t)(random() % 3);
+                slot[2] = (uint8_t)(random() % 3);
+            }
+        }
+        uint64_t tail = ring->taken + 256, events = ring->delivered, malformed = ring->malformed;
+        fake->producer->tail = tail;
+        while (!decode_ring(ring, rig.paths, tail, tail, batch))
+            fresh_batch();
+        assert_true(ring->taken == tail);
+        assert_true(ring->delivered - events + ring->malformed - malformed <= 256);
+        for (uint32_t i = 0; i < batch->view.event_count; i++) {
+            const struct gb_event *event = &batch->events[i];
+            assert_in_range(event->attr_count, 0, 16);
+            for (unsigned j = 0; j < event->attr_count; j++) {
+                const struct gb_event_value *value = &event->attrs[j].value;
+                if (value->type == GB_VALUE_TEXT && value->length != 10)
+                    assert_true(value->as.text >= batch->text &&
+                                value->as.text + value->length <= batch->text + batch->text_bytes);
+            }
+        }
+        fresh_batch();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(plain_records, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(attributes_of_every_type, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(repeated_keys_and_error, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_no_record, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(extension_that_lies, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(leases_part_runs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lost_is_told_in_its_place, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_that_come_later_or_are_broken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stops_on_the_border_of_an_event, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(random_bytes, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
