@@ -108,39 +108,43 @@ static uint64_t mix(uint64_t index, uint64_t checksum, uint64_t out)
     return hash ^ hash >> 29;
 }
 
-static int take_steps(const char *path, size_t index, const char *scratch, struct buffers *buffers,
-                      struct shared *shared)
+static int take_steps(const char *path, size_t index, const char *scratch, struct buffers *buffers, size_t *ret_in,
+                      size_t *ret_out, uint64_t *ret_checksum)
 {
-    size_t in = 0, out = 0;
-    int result = read_whole(path, buffers, &in);
+    int result = read_whole(path, buffers, ret_in);
     if (result)
         return result;
-    GB_ATTR("size", in);
+    GB_ATTR("size", *ret_in);
     uLong checksum = 0;
     GB_SCOPE ("checksum")
-        checksum = crc32_z(crc32_z(0, NULL, 0), buffers->in, in);
-    result = compress_whole(buffers, in, &out);
-    if (result == 0)
-        result = write_whole(scratch, index, buffers->out, out);
+        checksum = crc32_z(crc32_z(0, NULL, 0), buffers->in, *ret_in);
+    result = compress_whole(buffers, *ret_in, ret_out);
     if (result)
         return result;
-    atomic_fetch_add(&shared->files, 1);
-    atomic_fetch_add(&shared->bytes_in, in);
-    atomic_fetch_add(&shared->bytes_out, out);
-    atomic_fetch_add(&shared->checksum, mix(index, checksum, out));
-    GB_COUNT("files", 1);
-    GB_COUNT("bytes_in", in);
-    GB_COUNT("bytes_out", out);
-    return 0;
+    *ret_checksum = mix(index, checksum, *ret_out);
+    return write_whole(scratch, index, buffers->out, *ret_out);
 }
 
 int file_process(const char *path, size_t index, const char *scratch, struct buffers *buffers, struct shared *shared)
 {
-    GB_SCOPE_HERE("file", GB_KV("name", path));
-    int result = take_steps(path, index, scratch, buffers, shared);
-    if (result) {
-        GB_ATTR("error", strerrordesc_np(-result));
-        atomic_fetch_add(&shared->failed, 1);
+    size_t in = 0, out = 0;
+    uint64_t checksum = 0;
+    int result = 0;
+    GB_SCOPE ("file", GB_KV("name", path)) {
+        result = take_steps(path, index, scratch, buffers, &in, &out, &checksum);
+        if (result)
+            GB_ATTR("error", strerrordesc_np(-result));
     }
-    return result;
+    if (result) {
+        atomic_fetch_add(&shared->failed, 1);
+        return result;
+    }
+    atomic_fetch_add(&shared->files, 1);
+    atomic_fetch_add(&shared->bytes_in, in);
+    atomic_fetch_add(&shared->bytes_out, out);
+    atomic_fetch_add(&shared->checksum, checksum);
+    GB_COUNT("files", 1);
+    GB_COUNT("bytes_in", in);
+    GB_COUNT("bytes_out", out);
+    return 0;
 }
