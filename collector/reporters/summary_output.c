@@ -158,7 +158,7 @@ bool summary_output_colour(const struct summary_output *output)
     return output->terminal && (no_color == NULL || *no_color == '\0');
 }
 
-/* Home of the drawing, then each line with the rest of its old text wiped, then the rest of the screen below. Without
+/* Home of the drawing, then each line in place of an old one, then the rest of the screen below. Without
  * automatic margins, so that a window that shrank meanwhile does not add lines. */
 static int draw(struct summary_output *output, const char *text, size_t bytes, bool in_place)
 {
@@ -174,8 +174,9 @@ static int draw(struct summary_output *output, const char *text, size_t bytes, b
     for (const char *at = text; at < text + bytes; lines++) {
         const char *end = memchr(at, '\n', (size_t)(text + bytes - at));
         size_t length = end != NULL ? (size_t)(end - at) : (size_t)(text + bytes - at);
+        fputs("\033[K", out); /* before the text: in the last column it would wipe that */
         fwrite(at, 1, length, out);
-        fputs("\033[K\n", out);
+        fputc('\n', out);
         at += length + 1;
     }
     fputs(in_place ? "\033[J\033[?7h" : "\033[J", out);

@@ -14,6 +14,8 @@
 #include "collector/reporters/summary_sections.h"
 
 #define WORKERS_SHOWN 8u
+#define TREE_MIN 8u   /* in a window that is so low, the ledger is its first line alone */
+#define LEDGER_MIN 2u /* a blank line and the sums */
 #define ROWS_MAX 200u /* of a section where the lines are not limited */
 
 enum { HEAD, TREE, METRICS, WORKERS, LEDGER, SECTIONS };
@@ -66,6 +68,17 @@ static int write_section(const struct summary_report *report, const struct table
     }
 }
 
+/* Its first lines, if it has more. */
+static void cut_section(struct section *section, unsigned lines)
+{
+    const char *end = section->text;
+    if (section->lines <= lines)
+        return;
+    for (section->lines = 0; section->lines < lines; section->lines++)
+        end = (const char *)memchr(end, '\n', (size_t)(section->text + section->bytes - end)) + 1;
+    section->bytes = (size_t)(end - section->text);
+}
+
 /* Writes a section anew, in at most so many lines. */
 static int make_section(const struct summary_report *report, const struct table_look *look, int which, unsigned lines,
                         struct section *section)
@@ -80,13 +93,11 @@ static int make_section(const struct summary_report *report, const struct table_
     int result = write_section(report, look, which, rows, out);
     if (fclose(out) != 0)
         result = -ENOMEM;
-    const char *end = section->text;
-    for (size_t i = 0; result == 0 && i < section->bytes && section->lines < lines; i++)
-        if (section->text[i] == '\n') {
-            section->lines++;
-            end = section->text + i + 1;
-        }
-    section->bytes = result == 0 ? (size_t)(end - section->text) : 0;
+    for (size_t i = 0; result == 0 && i < section->bytes; i++)
+        section->lines += section->text[i] == '\n';
+    if (result < 0)
+        section->bytes = section->lines = 0;
+    cut_section(section, lines);
     return result;
 }
 
@@ -107,6 +118,8 @@ static int make_sections(const struct summary_report *report, const struct table
     }
     if (result < 0 || limit == 0 || lines <= limit)
         return result;
+    if (limit < section[HEAD].lines + section[LEDGER].lines + TREE_MIN)
+        cut_section(&section[LEDGER], LEDGER_MIN);
     unsigned fixed = section[HEAD].lines + section[LEDGER].lines;
     unsigned rest = limit > fixed ? limit - fixed : 0;
     /* metrics may have a third, and more when the tree does not need its two */

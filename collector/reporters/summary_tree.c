@@ -181,7 +181,7 @@ static void write_row(FILE *out, const struct table_look *look, const struct vie
         if (columns[i].rank > layout->rank)
             continue;
         char text[FORMAT_MAX];
-        const char *cell = ended ? columns[i].cell(&row, text) : "open";
+        const char *cell = ended ? columns[i].cell(&row, text) : row.node->duration == NULL ? "open" : "0";
         if (i == 0 && ended && layout->calls == CALLS_WIDE && row.node->duration->histogram.count < 1000000000)
             format_whole(text, (__int128)row.node->duration->histogram.count);
         table_cell(out, look, layout->gap, i == 0 ? layout->calls : columns[i].width, cell, ended ? "" : look->dim);
