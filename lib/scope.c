@@ -165,10 +165,10 @@ static inline uint64_t calls_of(uint32_t call, uint32_t parent_call)
 
 /* Any scope, on any thread, at any depth. */
 static __attribute__((noinline)) struct gb_scope begin_general(struct gb_name *name, const struct gb_attr *attrs,
-                                                               uint32_t count, void *anchor)
+                                                               uint32_t count, void *anchor, uintptr_t below)
 {
     struct gb_scope scope = {0};
-    uintptr_t here = (uintptr_t)anchor, below = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t here = (uintptr_t)anchor;
     struct gb_thread *self = emit_enter();
     uint32_t path;
     if (!self)
@@ -215,7 +215,7 @@ begin_usual(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, v
     struct gb_thread *self = gb_self;
     uintptr_t here = (uintptr_t)anchor;
     if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE || self->busy || !clock_is_counter()))
-        return begin_general(name, attrs, count, anchor);
+        return begin_general(name, attrs, count, anchor, below);
     self->busy = 1;
     signal_fence();
 
@@ -226,7 +226,7 @@ begin_usual(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, v
     if (unlikely(path == 0 || index >= GBW_FRAMES - 1 || may_be_left(top, here, below) ||
                  (count && !attrs_plain(word, &head, &keys, attrs, count)))) {
         self->busy = 0;
-        return begin_general(name, attrs, count, anchor);
+        return begin_general(name, attrs, count, anchor, below);
     }
     uint32_t call = count_call(self, path, &root);
     word[0] = head;
@@ -242,16 +242,18 @@ begin_usual(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, v
 }
 
 static __attribute__((noinline)) struct gb_scope begin_with_attrs(struct gb_name *name, const struct gb_attr *attrs,
-                                                                  uint32_t count, void *anchor)
+                                                                  uint32_t count, void *anchor, uintptr_t below)
 {
-    return begin_usual(name, attrs, count, anchor, (uintptr_t)__builtin_frame_address(0));
+    return begin_usual(name, attrs, count, anchor, below);
 }
 
 struct gb_scope gb_scope_begin_(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, void *anchor)
 {
+    /* every object of our callers on this stack lies above our own frame */
+    uintptr_t below = (uintptr_t)__builtin_dwarf_cfa();
     if (count)
-        return begin_with_attrs(name, attrs, count, anchor);
-    return begin_usual(name, NULL, 0, anchor, (uintptr_t)__builtin_frame_address(0));
+        return begin_with_attrs(name, attrs, count, anchor, below);
+    return begin_usual(name, NULL, 0, anchor, below);
 }
 
 /* The top frame is not the one that ends: take the frames above it away, or do nothing when it is gone already. */

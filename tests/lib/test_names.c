@@ -242,13 +242,13 @@ static void concurrent(void)
     CHECK_EQUAL(process_segment()->header->name_count, GBW_FIRST_NAME + 2 * NAMES);
 }
 
-static volatile bool stop;
+static bool stop;
 
 static void *intern_always(void *arg)
 {
     char text[32];
     (void)arg;
-    for (unsigned i = 0; !stop && i < 8000; i++) {
+    for (unsigned i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED) && i < 8000; i++) {
         snprintf(text, sizeof text, "always%u", i);
         path(GBW_ROOT, text);
     }
@@ -278,7 +278,7 @@ static void forked(void)
         }
         wait_for(pid);
     }
-    stop = true;
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
     pthread_join(thread, NULL);
 }
 

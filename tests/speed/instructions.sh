@@ -32,9 +32,9 @@ check() { # kind bound
 }
 
 enabled=1
-check scope 210
-check scope_3 320
-check counter 180
+check scope 220
+check scope_3 330
+check counter 190
 enabled=0
 check scope 4
 check counter 4
