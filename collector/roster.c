@@ -63,6 +63,8 @@ static void adopt(struct roster *roster, struct known_file *known, struct segmen
     roster->seen++;
     roster->attached++;
     roster->names += segment->names_capacity;
+    /* release: whoever finds the segment in the list looks at its life first, with acquire */
+    atomic_store_explicit(&segment->life, SEGMENT_LIVE, memory_order_release);
     cds_list_add_tail_rcu(&segment->node, &roster->segments);
     bell_ring(roster->bell);
 }
