@@ -34,7 +34,7 @@ static int write_all(int fd, const char *text, size_t bytes)
 /* A temporary file beside `path`, so that rename can put it there. */
 static int make_temporary(const char *path, char **ret_name, int *ret_fd)
 {
-    char *name;
+    char *name = NULL;
     if (asprintf(&name, "%s.XXXXXX", path) < 0)
         return -ENOMEM;
     int fd = mkostemp(name, O_CLOEXEC);
@@ -50,8 +50,8 @@ static int make_temporary(const char *path, char **ret_name, int *ret_fd)
 
 static int replace_file(const char *path, const char *text, size_t bytes)
 {
-    char *name;
-    int fd;
+    char *name = NULL;
+    int fd = -1;
     int result = make_temporary(path, &name, &fd);
     if (result < 0)
         return result;
@@ -69,8 +69,8 @@ static int replace_file(const char *path, const char *text, size_t bytes)
 /* A file that is there is replaced where it really stands, not at a link to it. One that is not there can be made. */
 static int open_file(const char *path, struct summary_output *output)
 {
-    char *name;
-    int fd;
+    char *name = NULL;
+    int fd = -1;
     output->path = realpath(path, NULL);
     if (output->path == NULL && errno == ENOENT)
         output->path = strdup(path);
