@@ -33,7 +33,7 @@ static const struct args_option run_options[] = {
     {"envelope", 0, "FILE",
      "write the result envelope to FILE: one JSON object with metrics, usage and ledger of each worker and of all"},
     {"reporter", 0, "NAME[:KEY=VALUE,...]",
-     "also hand every event to this reporter; may be repeated (gb-collector --help lists them)"},
+     "also hand every event to this reporter; may be repeated (gb-collector --reporters lists them)"},
     {"dir", 0, "DIR", "the segments' directory (default: a private one, removed at the end)"},
     {NULL, 0, NULL, NULL}};
 static const struct args_command run_command = {
