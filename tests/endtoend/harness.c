@@ -40,7 +40,10 @@ static void remove_directory(const char *path)
 void place_remove(const struct place *place)
 {
     remove_directory(place->segments);
-    remove_directory(place->output);
+    if (getenv("GB_KEEP")) /* to look at what a failed test left */
+        printf("kept: %s\n", place->output);
+    else
+        remove_directory(place->output);
 }
 
 const char *place_path(const struct place *place, const char *format, ...)
