@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# gb-collector as a user meets it: usage errors, a second collector, signals, a reporter that hangs. $1: the program.
+# gb-collector as a user meets it: usage errors, a second collector, signals, a reporter that hangs. $1: the program,
+# $2: make_segments.
 set -u
-collector=$1
+collector=$1 make_segments=$2
 work=$(mktemp -d /dev/shm/gb-test-XXXXXX) || exit 1
 pid=
 trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null; rm -rf "$work"' EXIT
@@ -94,14 +95,27 @@ start
 kill -INT "$pid"
 ends_with 0
 
-# A file that nobody reads: the end waits for its deadline, the second signal does not.
+# What dead workers left is taken, counted, removed.
+"$make_segments" "$work/segments" 3 1000 || fail "no segments"
+expect 0 --once --reporter "log:path=$work/log"
+said 'ledger: 3 workers, 0 of them alive'
+said 'delivered  *3,000$'
+[ "$(grep -c telemetry.timing "$work/log")" -eq 3000 ] || fail "not 3000 lines"
+[ -z "$(find "$work/segments" -name 'gb-*.seg')" ] || fail "segments are left"
+
+# A FIFO that nobody reads: the end waits for its deadline; a second signal does not.
 mkfifo "$work/fifo"
 exec 3<>"$work/fifo"
 start --flush-deadline 1h --reporter "log:path=$work/fifo"
+"$make_segments" "$work/segments" 1 4000 || fail "no segment"
+eventually sh -c '[ -z "$(find "$1" -name "gb-*.seg")" ]' sh "$work/segments"
 kill -TERM "$pid"
+tries=0
+while [ $tries -lt 20 ]; do
+    kill -0 "$pid" || fail "it did not wait for its reporter"
+    sleep 0.05
+    tries=$((tries + 1))
+done
 kill -TERM "$pid"
-wait "$pid"
-status=$?
-pid=
-[ $status -le 1 ] || fail "a second signal ended with $status"
+ends_with 1
 exit 0
