@@ -34,7 +34,6 @@ static void adopt_ring(struct taker *taker, struct ring *ring)
     account_add(&taker->total->violations, ring->violations);
     ring->tail = ring->taken;
     ring->stop_at = __atomic_load_n(&ring->producer->tail, __ATOMIC_RELAXED);
-    ring->taken_ns = taker->now_ns;
     ring->adopted = true;
 }
 
