@@ -17,15 +17,15 @@ struct account {
     _Atomic uint64_t violations; /* tails that jumped */
 };
 
-/* The one writer: cheaper than an atomic addition. */
+/* The one writer: cheaper than an atomic addition. Release: pairs with the acquire in account_get. */
 static inline void account_add(_Atomic uint64_t *sum, uint64_t more)
 {
-    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + more, memory_order_relaxed);
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + more, memory_order_release);
 }
 
 static inline uint64_t account_get(const _Atomic uint64_t *sum)
 {
-    return atomic_load_explicit(sum, memory_order_relaxed);
+    return atomic_load_explicit(sum, memory_order_acquire);
 }
 
 /* Any thread. `delivered` is read first, `attempted` last, so that nothing seems delivered that was not attempted. */
@@ -38,7 +38,6 @@ static inline void account_read(const struct account *account, struct gb_account
     ret_account->unfinished = account_get(&account->unfinished);
     ret_account->attributes_left_out = account_get(&account->attributes_left_out);
     ret_account->names_overflowed = account_get(&account->names_overflowed);
-    atomic_thread_fence(memory_order_acquire);
     ret_account->attempted = account_get(&account->attempted);
 }
 

@@ -194,7 +194,9 @@ void checkpoint_store(struct ring *ring)
     ring->stored_head = ring->head;
     ring->stored_taken = ring->taken;
     memcpy(&ring->consumer->checkpoint[checkpoint.generation % 2], &checkpoint, sizeof(checkpoint));
-    __atomic_thread_fence(__ATOMIC_RELEASE); /* stored before whatever is queued or published next */
+    /* Stored before whatever is queued or published next. Only the compiler could turn that round: what a killed thread has
+     * stored stays, in order. */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 void checkpoint_publish(struct ring *ring)
