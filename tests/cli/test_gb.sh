@@ -5,6 +5,7 @@ set -u
 gb=$1
 collector=$2
 worker=$3
+here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 segments=$(mktemp -d /dev/shm/gb-test.XXXXXX)
 trap 'rm -rf "$work" "$segments"' EXIT
@@ -78,6 +79,11 @@ check 'the envelope agrees' jq -e '.all.metrics.durations["job.step"].calls == 1
     and (.workers | length) == 1 and .workers[0].ledger.attempted == 301 and .all.ledger.in_flight == 0
     and .all.metrics.gauges["job.step.level"].last == 49.5' "$work/envelope"
 check 'the log agrees' [ "$(jq -s 'map(select(.event == "telemetry.timing")) | length' "$work/log")" = 101 ]
+agrees() { jq -e -n --slurpfile log "$work/log" --slurpfile envelope "$work/envelope" -f "$here/agree.jq"; }
+rm "$work/log"
+run 0 "$gb" run --envelope "$work/envelope" --reporter "log:path=$work/log" -- \
+    sh -c "'$worker' 900 & '$worker' 500 & '$worker' 30 1; wait"
+check 'every sum is what the log adds up to' agrees
 run 0 "$gb" run -- sh -c "'$worker' 3 & '$worker' 4 & wait"
 check 'several workers' says err '2 workers'
 
