@@ -124,7 +124,7 @@ static uint32_t choose(enum clock_wish wish, const char *cpuinfo, const char *cl
 
 void clock_choose(enum clock_wish wish, const char *cpuinfo, const char *clocksource)
 {
-    gb_clock_kind = choose(wish, cpuinfo, clocksource);
+    __atomic_store_n(&gb_clock_kind, choose(wish, cpuinfo, clocksource), __ATOMIC_RELAXED);
     tsc_hz = 0;
     chosen = clock_anchor();
 }

@@ -33,7 +33,7 @@ static void leave_parent(void)
 
 static void in_child(void)
 {
-    gb_switch_.state = GB_UNDECIDED_;
+    __atomic_store_n(&gb_switch_.state, GB_UNDECIDED_, __ATOMIC_RELAXED);
     slow_after_fork();
     leave_parent();
 }

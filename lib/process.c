@@ -130,7 +130,7 @@ int process_ready(void)
             return -ENOTSUP;
         if (!slow_lock())
             return -EBUSY;
-        if (gb_switch_.state == GB_UNDECIDED_)
+        if (__atomic_load_n(&gb_switch_.state, __ATOMIC_RELAXED) == GB_UNDECIDED_)
             decide(NULL);
         slow_unlock();
     }
@@ -200,7 +200,7 @@ int gb_init(const struct gb_config *config)
 
 static bool is_ours(void)
 {
-    return gb_switch_.state == GB_ON_STATE_ && getpid() == gb_process.pid;
+    return __atomic_load_n(&gb_switch_.state, __ATOMIC_RELAXED) == GB_ON_STATE_ && getpid() == gb_process.pid;
 }
 
 static void mark_closed(void)

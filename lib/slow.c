@@ -81,5 +81,5 @@ void slow_start(void)
 
 void slow_after_fork(void)
 {
-    lock_page.held = 0;
+    __atomic_store_n(&lock_page.held, 0, __ATOMIC_RELAXED);
 }

@@ -39,6 +39,13 @@ void scratch_empty(void);
 /* A child that exits so: its test is skipped, what it needs is not permitted here. */
 #define CANNOT 77
 
+/* ThreadSanitizer's own locks do not survive a fork of a process with threads. */
+#ifdef __SANITIZE_THREAD__
+#define NOT_UNDER_TSAN() _exit(CANNOT)
+#else
+#define NOT_UNDER_TSAN() (void)0
+#endif
+
 /* Ends with _exit(0) after `test`. Fails the test when it ended otherwise. */
 void in_child(void (*test)(void));
 

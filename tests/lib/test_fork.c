@@ -184,6 +184,7 @@ static void *fork_and_emit(void *arg)
 /* From a thread, while others emit, intern names and fork too. */
 static void storm(void)
 {
+    NOT_UNDER_TSAN();
     pthread_t emitter, forkers[3];
     CHECK(gb_enabled());
     CHECK(pthread_create(&emitter, NULL, emit_always, NULL) == 0);
@@ -211,6 +212,7 @@ static void *emit_4(void *arg)
 
 static void threads_in_the_child(void)
 {
+    NOT_UNDER_TSAN();
     emit(1);
     for (int round = 0; round < 20; round++) {
         pid_t pid = fork();
@@ -233,6 +235,7 @@ static void threads_in_the_child(void)
 /* No handler runs: the kernel's wiping of the page tells the child. */
 static void raw_clone(void)
 {
+    NOT_UNDER_TSAN();
     emit(5);
     GB_SCOPE ("outer") {
         pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);

@@ -232,7 +232,7 @@ static int rounds;
 static void emit_at_the_end(void *value)
 {
     GB_COUNT("late", 1);
-    if (++rounds < 4)
+    if (__atomic_add_fetch(&rounds, 1, __ATOMIC_RELAXED) < 4)
         pthread_setspecific(user_key, value);
 }
 
@@ -248,7 +248,7 @@ static void late(void)
 {
     pthread_key_create(&user_key, emit_at_the_end);
     on_thread(end_late, NULL);
-    CHECK_EQUAL(rounds, 4);
+    CHECK_EQUAL(__atomic_load_n(&rounds, __ATOMIC_RELAXED), 4);
     CHECK_EQUAL(attempted(), 5);
     CHECK(dropped(GB_LATE) >= 2 && dropped(GB_LATE) <= 3);
     CHECK_EQUAL(rings_at(0)->producer->leased, 0);
