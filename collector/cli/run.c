@@ -52,6 +52,7 @@ static const struct args_command run_command = {
 struct run {
     char directory[512];
     bool private_directory; /* made here */
+    bool kept;              /* it stays, and that was said */
     struct reporter_spec specs[REPORTERS_MAX];
     unsigned spec_count;
     struct run_command command;
@@ -115,7 +116,7 @@ static int read_arguments(struct run *run, int argc, char **argv, char ***ret_wo
     if (error < 0)
         return error;
     if (args.next >= argc)
-        return wrong("a command is missing; usage: gb run [OPTION...] [--] COMMAND [ARGUMENT...]");
+        return wrong("a command is missing: gb run [OPTION...] [--] COMMAND [ARGUMENT...]");
     if (run->spec_count + 2 > REPORTERS_MAX)
         return wrong("too many reporters; accepted: 16, with those of the report and the envelope");
     *ret_words = argv + args.next;
@@ -189,15 +190,18 @@ static void stop_collector(struct run *run)
 {
     collector_stop(run->collector);
     pthread_join(run->thread, NULL);
-    run_report_rest(run->collector, run->directory, run->private_directory, run->command.words[0]);
+    run->kept = run_report_rest(run->collector, run->directory, run->private_directory, run->command.words[0]);
     collector_free(run->collector);
     run->collector = NULL;
 }
 
 static void clean_up(struct run *run)
 {
-    if (run->private_directory && run_directory_segments(run->directory) == 0)
+    unsigned segments = run->private_directory ? run_directory_segments(run->directory) : 0;
+    if (run->private_directory && segments == 0)
         run_directory_remove(run->directory);
+    else if (segments > 0 && !run->kept)
+        run_report_left(run->directory, segments);
     for (unsigned i = 0; i < run->spec_count; i++)
         reporter_spec_clear(&run->specs[i]);
 }

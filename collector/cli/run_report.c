@@ -49,7 +49,7 @@ static void say_none(const char *word)
           stderr);
 }
 
-void run_report_rest(struct collector *collector, const char *directory, bool private_directory, const char *word)
+bool run_report_rest(struct collector *collector, const char *directory, bool private_directory, const char *word)
 {
     struct rest rest = {0};
     unsigned seen = collector_workers(collector, name_worker, &rest);
@@ -57,4 +57,13 @@ void run_report_rest(struct collector *collector, const char *directory, bool pr
         say_kept(rest.workers, directory, private_directory);
     else if (seen == 0)
         say_none(word);
+    return rest.workers > 0;
+}
+
+void run_report_left(const char *directory, unsigned segments)
+{
+    fprintf(stderr,
+            "\ngb run: a reporter did not take all in time: %u segment%s left. To take the rest:\n"
+            "  gb-collector --once --dir %s && rm -r %s\n",
+            segments, segments == 1 ? " is" : "s are", directory, directory);
 }

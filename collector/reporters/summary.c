@@ -11,13 +11,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "collector/reporters/builtin.h"
 #include "collector/reporters/summary_clock.h"
 #include "collector/reporters/summary_output.h"
+#include "collector/reporters/summary_workers.h"
 
-#define WORKERS_KEPT 1024u /* finished ones that are told one by one */
 #define REFRESH_NS 500000000
 
 enum { OPTION_PATH, OPTION_FORMAT, OPTION_INTERVAL };
@@ -36,114 +35,16 @@ struct summary {
     bool json, failed;
     int64_t interval_ns, due_ns; /* due_ns 0: not set yet */
 
-    struct tally all; /* text: everything. JSON: finished workers */
-    struct summary_worker **by_id;
-    uint32_t capacity;
-    struct summary_worker **finished;
-    uint32_t finished_count;
-    uint64_t left_out;
+    struct summary_workers workers;
+    struct tally all; /* text: everything. JSON: events for which there was no memory to tell whose they are */
 
     uint64_t timings[SUMMARY_CLOCKS], metrics[SUMMARY_CLOCKS], autopsies;
     double clock_read_ns[SUMMARY_CLOCKS];
-    int64_t first_wall_ns, last_wall_ns; /* of finished workers; 0: none */
-    double finished_ns;                  /* wall time of finished workers */
 };
-
-static int64_t wall_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static void copy_text(char *into, size_t size, const char *text)
-{
-    snprintf(into, size, "%s", text != NULL ? text : "");
-}
-
-static void worker_free(struct summary_worker *worker)
-{
-    if (worker != NULL)
-        tally_clear(&worker->tally);
-    free(worker);
-}
-
-static struct summary_worker *worker_make(const struct gb_worker *from)
-{
-    struct summary_worker *worker = calloc(1, sizeof(*worker));
-    if (worker == NULL)
-        return NULL;
-    worker->pid = from->pid;
-    copy_text(worker->program, sizeof(worker->program), from->program);
-    copy_text(worker->service, sizeof(worker->service), from->service);
-    copy_text(worker->segment, sizeof(worker->segment), from->segment);
-    worker->clock = from->clock != NULL && strcmp(from->clock, "monotonic") == 0 ? SUMMARY_MONOTONIC : SUMMARY_COUNTER;
-    worker->start_wall_ns = from->start_wall_ns;
-    return worker;
-}
-
-/* The worker has ended: its sums join those of all, and it is remembered as long as there is room. */
-static void worker_retire(struct summary *self, uint32_t id, const struct gb_worker *last,
-                          const struct gb_account *account)
-{
-    struct summary_worker *worker = self->by_id[id];
-    self->by_id[id] = NULL;
-    worker->finished = true;
-    worker->end_wall_ns = last != NULL && last->end_wall_ns > 0 ? last->end_wall_ns : wall_now();
-    copy_text(worker->how, sizeof(worker->how), last != NULL ? last->how : "unknown");
-    if (account != NULL) {
-        worker->account = *account;
-        worker->account_known = true;
-    }
-    if (self->first_wall_ns == 0 || worker->start_wall_ns < self->first_wall_ns)
-        self->first_wall_ns = worker->start_wall_ns;
-    if (worker->end_wall_ns > self->last_wall_ns)
-        self->last_wall_ns = worker->end_wall_ns;
-    if (worker->end_wall_ns > worker->start_wall_ns)
-        self->finished_ns += (double)(worker->end_wall_ns - worker->start_wall_ns);
-    tally_merge(&self->all, &worker->tally);
-    tally_freeze(&worker->tally);
-    if (self->finished_count < WORKERS_KEPT)
-        self->finished[self->finished_count++] = worker;
-    else {
-        self->left_out++;
-        worker_free(worker);
-    }
-}
-
-static bool make_room(struct summary *self, uint32_t id)
-{
-    if (id < self->capacity)
-        return true;
-    uint32_t capacity = self->capacity > 0 ? self->capacity : 16;
-    while (capacity <= id && capacity <= UINT32_MAX / 2)
-        capacity *= 2;
-    struct summary_worker **by_id =
-        capacity > id ? realloc(self->by_id, capacity * sizeof(struct summary_worker *)) : NULL;
-    if (by_id == NULL)
-        return false;
-    memset(by_id + self->capacity, 0, (capacity - self->capacity) * sizeof(struct summary_worker *));
-    self->by_id = by_id;
-    self->capacity = capacity;
-    return true;
-}
-
-/* NULL for want of memory. A worker whose last event was lost to a full queue is found out when its id comes again. */
-static struct summary_worker *worker_of(struct summary *self, const struct gb_worker *from)
-{
-    if (!make_room(self, from->id))
-        return NULL;
-    struct summary_worker *worker = self->by_id[from->id];
-    if (worker != NULL && memcmp(worker->segment, from->segment, sizeof(worker->segment)) == 0)
-        return worker;
-    if (worker != NULL)
-        worker_retire(self, from->id, NULL, NULL);
-    return self->by_id[from->id] = worker_make(from);
-}
 
 static void record_run(struct summary *self, const struct gb_run *run)
 {
-    struct summary_worker *worker = worker_of(self, run->worker);
+    struct summary_worker *worker = summary_worker_of(&self->workers, run->worker);
     struct tally *tally = self->json && worker != NULL ? &worker->tally : &self->all;
     uint64_t timings = 0, metrics = 0;
     for (uint32_t i = 0; i < run->count; i++) {
@@ -167,7 +68,7 @@ static void record_run(struct summary *self, const struct gb_run *run)
             worker->metrics += metrics;
             self->timings[worker->clock] += timings;
             self->metrics[worker->clock] += metrics;
-            worker_retire(self, run->worker->id, run->worker, event->as.account);
+            summary_worker_end(&self->workers, run->worker->id, run->worker, event->as.account);
             return;
         default:
             break;
@@ -193,8 +94,8 @@ static void summary_record(void *context, const struct gb_batch *batch)
 /* Running workers of the report; their time, and for JSON their sums. */
 static void add_running(struct summary *self, struct summary_report *report, struct tally *all)
 {
-    for (uint32_t i = 0; i < self->capacity; i++) {
-        struct summary_worker *worker = self->by_id[i];
+    for (uint32_t i = 0; i < self->workers.capacity; i++) {
+        struct summary_worker *worker = self->workers.running[i];
         if (worker == NULL)
             continue;
         report->workers[report->worker_count++] = worker;
@@ -241,12 +142,12 @@ static void summary_report(struct summary *self, bool in_place, bool last)
     struct tally all = {0};
     const struct gb_account *account = self->setup->total(self->setup->collector);
     struct summary_report report = {.host = self->setup->host != NULL ? self->setup->host : "",
-                                    .now_wall_ns = wall_now(),
+                                    .now_wall_ns = summary_wall_now(),
                                     .all = self->json ? &all : &self->all,
-                                    .left_out = self->left_out,
-                                    .first_wall_ns = self->first_wall_ns,
-                                    .last_wall_ns = self->last_wall_ns,
-                                    .worker_ns = self->finished_ns,
+                                    .left_out = self->workers.left_out,
+                                    .first_wall_ns = self->workers.first_wall_ns,
+                                    .last_wall_ns = self->workers.last_wall_ns,
+                                    .worker_ns = self->workers.ended_ns,
                                     .autopsies = self->autopsies,
                                     .last = last};
     memcpy(report.timings, self->timings, sizeof(report.timings));
@@ -255,15 +156,18 @@ static void summary_report(struct summary *self, bool in_place, bool last)
     if (account != NULL)
         report.account = *account;
     int result = -ENOMEM;
-    report.workers = malloc((self->capacity + self->finished_count + 1) * sizeof(*report.workers));
+    report.workers = malloc((self->workers.capacity + self->workers.finished_count + 1) * sizeof(*report.workers));
     if (report.workers == NULL)
         goto out;
-    if (self->json)
+    if (self->json) {
         tally_merge(&all, &self->all);
+        tally_merge(&all, &self->workers.ended);
+    }
     add_running(self, &report, &all);
-    if (self->finished_count > 0)
-        memcpy(report.workers + report.worker_count, self->finished, self->finished_count * sizeof(*report.workers));
-    report.worker_count += self->finished_count;
+    if (self->workers.finished_count > 0)
+        memcpy(report.workers + report.worker_count, self->workers.finished,
+               self->workers.finished_count * sizeof(*report.workers));
+    report.worker_count += self->workers.finished_count;
     result = write_report(self, &report, in_place);
 out:
     if (result < 0 && !self->failed)
@@ -297,14 +201,9 @@ static int summary_flush(void *context)
 
 static void summary_free(struct summary *self)
 {
-    for (uint32_t i = 0; i < self->capacity; i++)
-        worker_free(self->by_id[i]);
-    for (uint32_t i = 0; i < self->finished_count; i++)
-        worker_free(self->finished[i]);
+    summary_workers_clear(&self->workers);
     summary_output_close(&self->output);
     tally_clear(&self->all);
-    free(self->by_id);
-    free(self->finished);
     free(self);
 }
 
@@ -325,9 +224,8 @@ static int summary_open(const struct gb_reporter_setup *setup, void **ret_self)
     self->output.fd = -1;
     self->json = setup->options[OPTION_FORMAT].number == 1;
     self->interval_ns = setup->options[OPTION_INTERVAL].number;
-    int result = -ENOMEM;
-    self->finished = malloc(WORKERS_KEPT * sizeof(struct summary_worker *));
-    if (self->finished == NULL)
+    int result = summary_workers_make(&self->workers);
+    if (result < 0)
         goto fail;
     const char *path = setup->options[OPTION_PATH].text;
     result = summary_output_open(path, &self->output);
