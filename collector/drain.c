@@ -22,7 +22,6 @@
 #define SLEEP_TRICKLE_NS (8 * MS) /* while a little comes */
 #define SLEEP_LAST_NS (100 * MS)  /* idle */
 #define BUSY_FILL 1               /* 64ths of a ring: less is a trickle */
-#define BEHIND_PERCENT 75         /* a queue this full: rings serve as buffers */
 #define PATIENT_PERCENT 25        /* a queue this full: batches are filled for longer, so that it holds more */
 #define PATIENT_NS (20 * MS)
 #define STOP_NS (4000 * (int64_t)MS) /* how long the end waits for reporters that take what is in their queues */
@@ -123,23 +122,16 @@ static void set_stop(struct taker *taker, struct segment *segment)
     }
 }
 
-/* Takes everything, but not faster than the reporters can: there is no hurry any more. */
+/* Takes everything, but not faster than the reporters can. */
 static void take_the_rest(struct drain *drain)
 {
     struct taker *taker = &drain->taker;
-    int64_t deadline = clock_mono_now() + STOP_NS;
     walk(drain, set_stop);
     taker->final = true;
-    do {
-        int64_t now = clock_mono_now();
-        while (fanout_pressure(taker->fanout, now) >= BEHIND_PERCENT && now < deadline) {
-            urcu_qsbr_thread_offline();
-            nanosleep(&(struct timespec){.tv_nsec = MS}, NULL);
-            urcu_qsbr_thread_online();
-            now = clock_mono_now();
-        }
+    taker->final_ns = clock_mono_now() + STOP_NS;
+    do
         pass(drain);
-    } while (taker->more && !taker->starved);
+    while (taker->more && !taker->starved);
     fanout_unused(taker->fanout, taker->batch);
     taker->batch = NULL;
 }

@@ -15,6 +15,8 @@
 #include "collector/paths.h"
 #include "collector/segment.h"
 
+#define BEHIND_PERCENT 75 /* a queue this full: rings serve as buffers */
+
 struct taker {
     struct fanout *fanout;
     struct paths *paths;
@@ -25,12 +27,13 @@ struct taker {
 
     /* of this pass */
     int64_t now_ns;
-    bool hurried;  /* a reporter is far behind: rings serve as buffers, as long as their workers lose nothing */
-    bool final;    /* the drain ends: everything up to ring->stop_at */
-    bool more;     /* a ring has more than it was allowed */
-    bool starved;  /* no batch was to be had */
-    bool found;    /* some ring had something */
-    uint32_t fill; /* the fullest ring that was found, in 64ths */
+    bool hurried;     /* a reporter is far behind: rings serve as buffers, as long as their workers lose nothing */
+    int64_t final_ns; /* until when that is no hurry: its batches wait for room in the queues */
+    bool final;       /* the drain ends: everything up to ring->stop_at */
+    bool more;        /* a ring has more than it was allowed */
+    bool starved;     /* no batch was to be had */
+    bool found;       /* some ring had something */
+    uint32_t fill;    /* the fullest ring that was found, in 64ths */
 };
 
 /* An open batch for a replay, or for what is new; NULL: none is to be had now. */

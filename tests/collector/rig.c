@@ -108,6 +108,8 @@ static void recorder_batch(void *self, const struct gb_batch *batch)
     atomic_fetch_add(&recorder->batches, 1);
     while (atomic_load(&recorder->blocked))
         nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    if (atomic_load(&recorder->slow_us))
+        nanosleep(&(struct timespec){.tv_nsec = 1000 * (long)atomic_load(&recorder->slow_us)}, NULL);
     pthread_mutex_lock(&recorder->lock);
     for (uint32_t i = 0; i < batch->run_count; i++) {
         const struct gb_run *run = &batch->runs[i];

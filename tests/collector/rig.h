@@ -36,6 +36,7 @@ struct recorder {
     char **include, **exclude;
     /* at any time */
     atomic_bool blocked; /* record_batch does not return while it is set */
+    atomic_uint slow_us; /* what it takes for a batch */
     atomic_int flush_says;
     /* what happened; `lock` */
     pthread_mutex_t lock;

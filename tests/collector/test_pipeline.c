@@ -433,6 +433,29 @@ static void quota_of_a_flooding_ring(void **state)
     assert_int_equal(first.gaps, 0);
 }
 
+/* What is left at the end waits for a reporter that takes its time, up to where the ring was when the end began. */
+static void the_end_is_no_hurry(void **state)
+{
+    (void)state;
+    first.queue = 3;
+    atomic_store(&first.slow_us, 2000);
+    rig_ring(&rig, 16384, UINT64_MAX - 3000);
+    rig_start(&rig, (struct recorder *[]){&first}, 1);
+    emit(0, 16000);
+    rig.segment->rings[0]->stop_at = rig.fake->ring[0].producer->tail;
+    rig.taker.final = true;
+    rig.taker.final_ns = clock_mono_now() + PATIENCE;
+    do
+        rig_pass(&rig);
+    while (rig.taker.more);
+    emit(0, 100);
+    rig_pass(&rig);
+    rig_stop(&rig, PATIENCE);
+    assert_int_equal(first.count, 1 + 16000);
+    assert_int_equal(first.gaps, 0);
+    check_sums(1);
+}
+
 static bool is_committed(void *context)
 {
     (void)context;
@@ -667,6 +690,7 @@ int main(void)
         TEST(started_is_told_once),
         TEST(tails_that_jump),
         TEST(quota_of_a_flooding_ring),
+        TEST(the_end_is_no_hurry),
         TEST(the_end_of_a_worker),
         TEST(the_end_is_told_once),
         TEST(a_worker_without_rings),
