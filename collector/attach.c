@@ -225,7 +225,7 @@ static void copy_geometry(struct segment *segment, const struct gbw_header *head
     segment->same_boot = !memcmp(header->boot_id, here->boot_id, sizeof(here->boot_id));
     segment->same_pid_ns = header->pid_ns == here->pid_ns;
     segment->timebase = (struct timebase){.clock = header->clock,
-                                          .same_boot = segment->same_boot,
+                                          .same_boot = segment->same_boot && clock_sampled(header->clock),
                                           .foreign_time = header->time_ns != here->time_ns,
                                           .ticks_per_second = header->ticks_per_second,
                                           .anchor = header->anchor};

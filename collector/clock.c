@@ -63,6 +63,17 @@ static uint64_t read_ticks(void)
 #endif
 }
 
+bool clock_sampled(uint32_t clock)
+{
+#if defined(__x86_64__)
+    return clock != GBW_CLOCK_ARM;
+#elif defined(__aarch64__)
+    return clock != GBW_CLOCK_TSC;
+#else
+    return clock == GBW_CLOCK_MONOTONIC;
+#endif
+}
+
 /* The tightest of a few tries: a preemption between the reads must not end up in the anchor. */
 static struct gbw_anchor take_anchor(void)
 {

@@ -40,6 +40,9 @@ void clock_sample(void);
 /* The same with an anchor that was recorded elsewhere; `first`: forgets all others. */
 void clock_feed(const struct gbw_anchor *anchor, bool first);
 
+/* Is this clock one that our samples are of? Not that of a worker built for another architecture, run by an emulator. */
+bool clock_sampled(uint32_t clock);
+
 /* Drain thread, once a pass: makes `tb` use what was sampled since. Cheap. */
 void timebase_refresh(struct timebase *tb);
 
