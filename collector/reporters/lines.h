@@ -21,7 +21,7 @@
 #include "collector/reporters/number.h"
 #include "gb/reporter.h"
 
-/* In a compact line the segment is told by this many of its first digits, as far as they are unique. */
+/* A segment's id has so many digits; a compact line tells the first of them, where they are unique and the worker's line was told. */
 #define SEGMENT_DIGITS 32
 #define SEGMENT_DIGITS_COMPACT 8
 

@@ -157,8 +157,11 @@ static void record_run(struct log *log, const struct gb_run *run)
     uint64_t skipped = 0, lost = 0, next = run->next_seq;
     bool ready = segment && (ring || !run->ring_known);
 
-    if (ready)
-        ready = lines_begin_run(&log->lines, run, ring && ring->lease_told != run->lease, segment->digits) == 0;
+    if (ready) {
+        /* without the worker's own line nobody could tell what the short form stands for */
+        uint32_t digits = segment->started ? segment->digits : SEGMENT_TEXT;
+        ready = lines_begin_run(&log->lines, run, ring && ring->lease_told != run->lease, digits) == 0;
+    }
     for (uint32_t i = 0; i < run->count; i++) {
         const struct gb_event *event = &run->events[i];
         if (ready && is_told(segment, log->cursor_file ? ring : NULL, event)) {
