@@ -54,7 +54,7 @@ static void write_text(const struct setting settings[SETTINGS])
     printf("  %-37s %-24s %s\n", "--reporter", "summary", "default");
     for (size_t i = 0; builtin_reporters[i] != NULL; i++) {
         const struct gb_reporter *reporter = builtin_reporters[i];
-        printf("\nreporter %s: %s\n", reporter->name, reporter->help);
+        printf("\nreporter %s\n", reporter->name);
         for (const struct gb_option *option = reporter->options; option != NULL && option->name != NULL; option++)
             printf("  %-37s %-24s %s\n", option->name, option->fallback != NULL ? option->fallback : "(none)",
                    "default");
