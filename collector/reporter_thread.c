@@ -230,6 +230,8 @@ void reporter_ask_forget(struct reporter_thread *thread, const char *segment)
 bool reporter_push(struct reporter_thread *thread, struct batch *batch)
 {
     atomic_fetch_add_explicit(&thread->handed, batch->counted, memory_order_relaxed);
+    /* ck_ring orders by itself; this is the same order in a form that race detectors know. Pairs with the release in pop */
+    (void)atomic_load_explicit(&thread->out_events, memory_order_acquire);
     if (!ck_ring_enqueue_spsc(&thread->queue, thread->slots, batch)) {
         reporter_count_drop(thread, "queue_full", batch->counted);
         return false;

@@ -35,7 +35,8 @@ static struct batch *pop(struct reporter_thread *thread)
         !ck_ring_dequeue_spsc(&thread->queue, thread->slots, &batch))
         return NULL;
     thread->popped++;
-    count(&thread->out_events, ((struct batch *)batch)->counted);
+    /* release: its place in the queue is free; pairs with the acquire in reporter_push */
+    atomic_fetch_add_explicit(&thread->out_events, ((struct batch *)batch)->counted, memory_order_release);
     return batch;
 }
 
