@@ -130,7 +130,7 @@ static const struct rule rules[SETTINGS] = {
     {PREFIX "_MAX_BYTES", "16K to 1024G, in bytes or with K, M or G", NULL, read_max_bytes, standard_max_bytes},
     {PREFIX "_CLOCK", "auto, tsc, monotonic", "auto", read_clock, NULL},
     {PREFIX "_SERVICE", "any text", "(the program's name)", read_text, NULL},
-    {PREFIX "_SECRETS", "words, separated by commas", "(none but the built-in ones)", read_text, NULL},
+    {PREFIX "_SECRETS", "words, separated by commas", "(the built-in ones)", read_text, NULL},
 };
 
 static void read_setting(const struct rule *rule, struct setting *to)
