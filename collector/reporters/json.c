@@ -265,7 +265,7 @@ static char *put_dropped(char *out, const struct gb_account *account)
 /* How many were dropped at this place of a ring, or by no ring at all. */
 static char *put_lost(char *out, struct lines *lines, const struct gb_run *run, const struct gb_event *event)
 {
-    out = PUT_HEAD(out, lines, lines->compact, "lost", event->start_wall_ns);
+    out = PUT_HEAD(out, lines, lines->compact && run->ring_known, "lost", event->start_wall_ns);
     out = put_dropped(out, event->as.account);
     return run->ring_known ? put_end(out, lines, event) : put_worker_end(out, lines, run->worker);
 }
