@@ -150,13 +150,13 @@ static void spares(void **state)
             path[strcspn(path, "\n")] = '\0';
             int fd = open(path, O_RDWR);
             CHECK(pread(fd, header, sizeof header, 0) == sizeof header);
-            if (h->pid != (uint32_t)alive) {
-                if (changed++ == 0)
-                    h->pid_ns++;
-                else
-                    h->major++;
-                CHECK(pwrite(fd, header, sizeof header, 0) == sizeof header);
-            }
+            if (h->pid == (uint32_t)alive)
+                h->start_time++; /* seems to be gone, but holds its lock */
+            else if (changed++ == 0)
+                h->pid_ns++;
+            else
+                h->major++;
+            CHECK(pwrite(fd, header, sizeof header, 0) == sizeof header);
             close(fd);
         }
         pclose(list);

@@ -83,6 +83,26 @@ static void interns(void)
     CHECK(names_of(&site) == id && id == name("once"));
 }
 
+/* A tree that grows at random, against a plain table: the same pair has the same id, and every other pair another one. */
+static void pairs(void)
+{
+    enum { TEXTS = 50, PATHS = 14000 };
+    static uint32_t id_of[GBW_NAMES_MAX][TEXTS];
+    uint32_t next = GBW_FIRST_NAME, random = 1;
+    CHECK(gb_enabled());
+    for (unsigned i = 0; i < 4 * PATHS && next < PATHS; i++) {
+        char text[16];
+        random = random * 1664525 + 1013904223;
+        uint32_t parent = (random >> 8) % next, t = (random >> 4) % TEXTS;
+        if (parent == GBW_OVERFLOW_PATH || parent == GBW_OVERFLOW_KEY)
+            continue;
+        snprintf(text, sizeof text, "t%u", t);
+        if (!id_of[parent][t])
+            id_of[parent][t] = next++;
+        CHECK_EQUAL(path(parent, text), id_of[parent][t]);
+    }
+}
+
 static void refuses(void)
 {
     char longest[300];
@@ -262,7 +282,7 @@ static void forked(void)
     CHECK(gb_enabled());
     uint32_t a = path(GBW_ROOT, "a"), b = path(a, "b"), k = key("k");
     CHECK(pthread_create(&thread, NULL, intern_always, NULL) == 0);
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 1500; i++) {
         uint32_t before = __atomic_load_n(&process_segment()->header->name_count, __ATOMIC_ACQUIRE);
         pid_t pid = fork();
         if (pid == 0) {
@@ -289,6 +309,7 @@ static void forked(void)
         in_child(test);                                                                                                \
     }
 CHILD_TEST(interns)
+CHILD_TEST(pairs)
 CHILD_TEST(refuses)
 CHILD_TEST(runtime)
 CHILD_TEST(overflows)
@@ -299,9 +320,9 @@ CHILD_TEST(forked)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(run_interns),    cmocka_unit_test(run_refuses),   cmocka_unit_test(strict_says_once),
-        cmocka_unit_test(run_runtime),    cmocka_unit_test(run_overflows), cmocka_unit_test(run_text_budget),
-        cmocka_unit_test(run_concurrent), cmocka_unit_test(run_forked),
+        cmocka_unit_test(run_interns),      cmocka_unit_test(run_pairs),      cmocka_unit_test(run_refuses),
+        cmocka_unit_test(strict_says_once), cmocka_unit_test(run_runtime),    cmocka_unit_test(run_overflows),
+        cmocka_unit_test(run_text_budget),  cmocka_unit_test(run_concurrent), cmocka_unit_test(run_forked),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
