@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # test_gb.sh GB COLLECTOR WORKER: the programs as a user calls them, with real processes. Ends with "N passed, N failed".
 set -u
-gb=$1
-collector=$2
-worker=$3
+gb=$(realpath "$1")
+collector=$(realpath "$2")
+worker=$(realpath "$3")
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 segments=$(mktemp -d /dev/shm/gb-test.XXXXXX)
@@ -88,10 +88,15 @@ run 0 "$gb" run -- sh -c "'$worker' 3 & '$worker' 4 & wait"
 check 'several workers' says err '2 workers'
 
 # ---- gb run: signals ----
-for signal in TERM HUP; do
-    "$gb" run -- "$worker" 1 0 wait >"$work/out" 2>"$work/err" &
+# in_background COMMAND...: in $pid; returns when it has said "waiting".
+in_background() {
+    : >"$work/out"
+    env --default-signal=INT "$@" >"$work/out" 2>"$work/err" &
     pid=$!
     wait_for grep -q waiting "$work/out"
+}
+for signal in TERM HUP; do
+    in_background "$gb" run -- "$worker" 1 0 wait
     kill -s $signal $pid
     wait $pid
     status=$?
@@ -99,14 +104,11 @@ for signal in TERM HUP; do
     check "$signal is passed on" [ $status = $((128 + number)) ]
     check "a report after $signal" says err 'ledger   '
 done
-"$gb" run -- sh -c "trap 'exit 5' INT; echo waiting; while :; do sleep 0.05; done" >"$work/out" 2>"$work/err" &
-pid=$!
-wait_for grep -q waiting "$work/out"
+in_background "$gb" run -- sh -c "trap 'exit 5' TERM; echo waiting; while :; do sleep 0.05; done"
 kill -s INT $pid
-sleep 0.2
-check 'INT alone does not end gb' kill -0 $pid
 kill -s TERM $pid
 wait $pid
+check 'INT alone does not end gb' [ $? = 5 ]
 
 # ---- gb run: descendants that outlive the command ----
 mkfifo "$work/hold"
