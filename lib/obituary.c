@@ -188,7 +188,7 @@ static int open_reaped(int directory_fd)
 
 int obituary_write(int directory_fd, int segment_fd)
 {
-    struct gbw_header header;
+    static struct gbw_header header; /* under the slow lock; a signal stack may be small */
     struct loss loss = {0, 0, 0};
     char line[LINE_MAX_];
     struct stat st;
