@@ -3,6 +3,7 @@
 #include "collector/attrs.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "collector/decode.h"
@@ -112,15 +113,22 @@ static const struct name_ref *key_of(struct segment *segment, struct paths *path
     return segment->names[id].key ? &segment->names[id] : NULL;
 }
 
-/* The later value wins, in the place of the first. */
-static uint32_t put_attr(struct gb_event_attr *attrs, uint32_t count, const struct gb_event_key *key,
-                         const struct gb_event_value *value)
+/* The newest attribute stands at attrs[count]. Has its key been there before, the later value wins, in the place of the
+ * first. `seen` has a bit for each key before it, so that the search is rare. Returns the new count. */
+static uint32_t settle_newest(struct gb_event_attr *attrs, uint32_t count, uint64_t *seen)
 {
-    uint32_t place = 0;
-    while (place < count && attrs[place].key != key)
-        place++;
-    attrs[place] = (struct gb_event_attr){.key = key, .value = *value};
-    return place == count ? count + 1 : count;
+    const struct gb_event_attr *newest = &attrs[count];
+    uint64_t bit = 1ull << ((uintptr_t)newest->key / _Alignof(max_align_t) % 64);
+    if (*seen & bit) {
+        for (uint32_t i = 0; i < count; i++) {
+            if (attrs[i].key == newest->key) {
+                attrs[i].value = newest->value;
+                return count;
+            }
+        }
+    }
+    *seen |= bit;
+    return count + 1;
 }
 
 bool attrs_extend(const struct gbw_record *record)
@@ -140,19 +148,21 @@ int attrs_decode(struct segment *segment, struct paths *paths, const struct gbw_
     struct stream stream = {.at = ext, .left = ext_bytes};
     struct gb_event_attr *attrs = batch->attrs + batch->attr_count;
     uint32_t count = 0, text_before = batch->text_bytes;
+    uint64_t seen = 0;
     if (record_attrs(record) > GBW_ATTRS_MAX)
         return -EPROTO;
     for (uint32_t i = 0; i < record_attrs(record); i++) {
-        struct gb_event_value value;
+        struct gb_event_attr *attr = &attrs[count];
         uint32_t id;
-        int error = i < GBW_ATTRS_INLINE ? inline_attr(record, i, &stream, batch, &id, &value)
-                                         : further_attr(&stream, batch, &id, &value);
+        int error = i < GBW_ATTRS_INLINE ? inline_attr(record, i, &stream, batch, &id, &attr->value)
+                                         : further_attr(&stream, batch, &id, &attr->value);
         const struct name_ref *name = error ? NULL : key_of(segment, paths, id);
         if (!name) {
             batch->text_bytes = text_before;
             return -EPROTO;
         }
-        count = put_attr(attrs, count, name->key, &value);
+        attr->key = name->key;
+        count = settle_newest(attrs, count, &seen);
         if (name->error_key)
             event->flags |= GB_EVENT_FAILED;
     }
