@@ -488,6 +488,63 @@ static void random_bytes(void **state)
     }
 }
 
+/* FAULTS 12: the worker changes what it has published, while we read it. */
+static atomic_bool mutating;
+
+static void *mutate(void *argument)
+{
+    struct fake_ring *fake = &rig.fake->ring[0];
+    uint64_t random_state = (uintptr_t)argument;
+    while (atomic_load_explicit(&mutating, memory_order_relaxed)) {
+        random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
+        uint32_t where = (uint32_t)(random_state >> 33);
+        uint8_t what = (uint8_t)(random_state >> 25);
+        __atomic_store_n(&fake->slot[where % (256 * GBW_SLOT)], what & (where & 1 ? 0xff : 0x13), __ATOMIC_RELAXED);
+        uint8_t *name = (uint8_t *)&rig.fake->names[3 + where % 200];
+        name[where / 200 % sizeof(struct gbw_name)] = what;
+    }
+    return NULL;
+}
+
+static void changes_while_it_is_read(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_THREAD__
+    skip(); /* it is one great data race, on purpose */
+#endif
+    struct ring *ring = rig_ring(&rig, 256, 0);
+    struct fake_ring *fake = &rig.fake->ring[0];
+    pthread_t mutator;
+    uint32_t path = fake_path(rig.fake, GBW_ROOT, "p"), key = fake_key(rig.fake, "k", 0);
+    const struct fake_attr attrs[] = {{key, GBW_SPECIAL, GBW_TEXT,
+                                       "a text that is changed while it is copied, and what is "
+                                       "checked must be what is used"},
+                                      {key, GBW_INT, 1, NULL},
+                                      {key, GBW_SPECIAL, GBW_TEXT, "b"},
+                                      {key, GBW_SPECIAL, GBW_TEXT, "further"}};
+    atomic_store(&mutating, true);
+    assert_int_equal(pthread_create(&mutator, NULL, mutate, (void *)(uintptr_t)77), 0);
+    for (unsigned round = 0; round < 3000; round++) {
+        for (unsigned i = 0; i < 40; i++) {
+            struct fake_emit emit = {.kind = GBW_TIMING, .path = path, .attrs = attrs, .attr_count = i % 5};
+            fake->consumer->head = ring->taken;
+            fake_emit(rig.fake, 0, &emit);
+            if (i % 10 == 9)
+                fake_path(rig.fake, round % 7 ? path : GBW_ROOT, "q");
+        }
+        rig.fake->header->name_count = round % 200 + 5;
+        rig.fake->header->text_bytes = 0;
+        uint64_t tail = fake->producer->tail;
+        while (!decode_ring(ring, rig.paths, tail, tail, batch))
+            fresh_batch();
+        assert_true(ring->taken == tail);
+        fresh_batch();
+    }
+    atomic_store(&mutating, false);
+    pthread_join(mutator, NULL);
+    assert_true(ring->delivered > 0 && ring->malformed > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -501,6 +558,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_that_come_later_or_are_broken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stops_on_the_border_of_an_event, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(changes_while_it_is_read, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
