@@ -232,7 +232,11 @@ static void *leaves_the_mark_set(void *unused)
     assert_ptr_not_equal(gb_self, old);
     assert_int_equal(old->orphan, 1);
     inspect_skip(old_ring);
-    assert_string_equal(inspect_event(gb_self->ring).path, "again");
+    /* an earlier test may have left records in the ring that was free */
+    struct seen seen, last = {0};
+    while (inspect_next(gb_self->ring, &seen))
+        last = seen;
+    assert_string_equal(last.path, "again");
     return NULL;
 }
 
