@@ -138,3 +138,9 @@ bool collector_runs(int lock_fd)
     struct flock probe = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
     return fcntl(lock_fd, F_GETLK, &probe) == 0 && probe.l_type != F_UNLCK;
 }
+
+bool removal_lock(int lock_fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = 1};
+    return fcntl(lock_fd, F_SETLK, &lock) == 0;
+}

@@ -29,6 +29,9 @@ struct gbw_bell *bell_map(int lock_fd);
 /* Does a collector hold byte 0? */
 bool collector_runs(int lock_fd);
 
+/* Byte 1, held until the descriptor is closed: by whoever removes files, or writes off what is lost. false: somebody else does. */
+bool removal_lock(int lock_fd);
+
 /* A descriptor at 3 or above: a program that closed its stdin must not find ours in its place. */
 int fd_above_stdio(int fd);
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h> /* vsnprintf alone */
 #include <string.h>
@@ -93,16 +94,19 @@ static int wait_until_taken(const struct snapshot *snapshot, int timeout_ms)
 
 int gb_flush(int timeout_ms)
 {
-    int saved = errno;
+    int saved = errno, cancellation;
     if (!gb_enabled())
         return -ENOTSUP;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation); /* descriptors are open now and then */
     void *map =
         mmap(NULL, sizeof(struct snapshot), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (map == MAP_FAILED)
-        return -errno;
-    take_snapshot(map);
-    int error = wait_until_taken(map, timeout_ms);
-    munmap(map, sizeof(struct snapshot));
+    int error = map == MAP_FAILED ? -errno : 0;
+    if (!error) {
+        take_snapshot(map);
+        error = wait_until_taken(map, timeout_ms);
+        munmap(map, sizeof(struct snapshot));
+    }
+    pthread_setcancelstate(cancellation, NULL);
     errno = saved;
     return error;
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "gb/wire.h"
+#include "lib/directory.h"
 #include "lib/identity.h"
 #include "lib/obituary.h"
 #include "lib/segment.h"
@@ -191,12 +192,9 @@ void janitor_clean(int directory_fd, int lock_fd, uint64_t budget)
         return;
     janitor->directory_fd = directory_fd;
     list(janitor);
-    if (janitor->total > budget) {
-        struct flock removal = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = 1};
-        if (fcntl(lock_fd, F_SETLK, &removal) == 0) { /* goes when lock_fd is closed */
-            identity_read(&janitor->us);
-            remove_dead(janitor, budget);
-        }
+    if (janitor->total > budget && removal_lock(lock_fd)) {
+        identity_read(&janitor->us);
+        remove_dead(janitor, budget);
     }
     munmap(map, sizeof *janitor);
 }

@@ -16,6 +16,7 @@
 #include "lib/fork.h"
 #include "lib/janitor.h"
 #include "lib/names.h"
+#include "lib/obituary.h"
 #include "lib/rings.h"
 #include "lib/say.h"
 #include "lib/slow.h"
@@ -56,7 +57,7 @@ static int add_segment(int directory_fd)
         segment_destroy(directory_fd, segment);
         return error;
     }
-    gb_process.segment_count++;
+    __atomic_store_n(&gb_process.segment_count, gb_process.segment_count + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&gb_process.header, segment->header, __ATOMIC_RELEASE);
     return 0;
 }
@@ -136,6 +137,17 @@ int process_ready(void)
     }
 }
 
+/* Nobody can attach the removed file any more: without a collector what stands in it is lost, and written down. */
+static void write_off(int directory_fd, const struct segment *removed)
+{
+    int lock_fd = lock_file_open(directory_fd);
+    if (lock_fd < 0)
+        return;
+    if (segment_has_descriptor(removed) && !collector_runs(lock_fd) && removal_lock(lock_fd))
+        obituary_write(directory_fd, removed->fd);
+    close(lock_fd);
+}
+
 int process_replace_segment(void)
 {
     const char *why;
@@ -146,7 +158,10 @@ int process_replace_segment(void)
     int error = directory_open(gb_settings.directory, &directory_fd, &why);
     if (error)
         return error;
+    const struct segment *removed = process_segment();
     error = add_segment(directory_fd);
+    if (!error)
+        write_off(directory_fd, removed);
     close(directory_fd);
     return error;
 }
@@ -216,6 +231,8 @@ void gb_shutdown(void)
     bool locked = slow_lock();
     if (is_ours())
         mark_closed();
+    else if (locked && __atomic_load_n(&gb_switch_.state, __ATOMIC_RELAXED) == GB_UNDECIDED_)
+        fork_adopt(); /* the child of a fork: what is there is its parent's */
     decided = true;
     gb_settings.enabled = false;
     switch_to(GB_OFF_);

@@ -31,7 +31,8 @@ extern struct gb_process gb_process __attribute__((visibility("hidden")));
 
 static inline struct segment *process_segment(void)
 {
-    return &gb_process.segments[gb_process.segment_count - 1];
+    /* acquire: pairs with the release in add_segment */
+    return &gb_process.segments[__atomic_load_n(&gb_process.segment_count, __ATOMIC_ACQUIRE) - 1];
 }
 
 /*

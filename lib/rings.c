@@ -57,7 +57,7 @@ struct gb_thread *rings_take(void)
     struct gb_thread *thread;
     while ((thread = pop())) {
         uint32_t unleased = 0;
-        if (thread->segment + 1 != gb_process.segment_count)
+        if (&gb_process.segments[thread->segment] != process_segment())
             continue; /* its file is gone: nobody would find what is written there */
         /* acquire: pairs with the release of who returned it. It can only fail when a foreign hand wrote it */
         if (__atomic_compare_exchange_n(&thread->producer->leased, &unleased, 1, false, __ATOMIC_ACQUIRE,
@@ -153,7 +153,7 @@ int rings_make(struct gb_thread **ret_thread)
     segment->rings[index] = (struct gbw_ring_entry){.offset = offset, .slots = (uint32_t)(bytes / GBW_SLOT)};
     /* release: pairs with the collector's acquire; the entry and the first indices are visible before it */
     __atomic_store_n(&segment->header->ring_count, index + 1, __ATOMIC_RELEASE);
-    gb_process.budget -= bytes;
+    __atomic_store_n(&gb_process.budget, gb_process.budget - bytes, __ATOMIC_RELAXED);
     blocks[block_count] = block;
     __atomic_store_n(&block_count, block_count + 1, __ATOMIC_RELEASE);
     *ret_thread = block;

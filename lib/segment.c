@@ -220,12 +220,17 @@ static bool is_ours(const struct segment *segment, int fd, nlink_t *ret_links)
     return true;
 }
 
-void segment_forget(struct segment *segment)
+bool segment_has_descriptor(const struct segment *segment)
 {
     nlink_t links;
+    return is_ours(segment, segment->fd, &links);
+}
+
+void segment_forget(struct segment *segment)
+{
     if (segment->header)
         munmap(segment->header, segment->meta_bytes);
-    if (is_ours(segment, segment->fd, &links))
+    if (segment_has_descriptor(segment))
         close(segment->fd);
     segment->header = NULL;
     segment->fd = -1;
@@ -244,7 +249,7 @@ static int reopen(struct segment *segment)
         close(fd);
         return -ESTALE;
     }
-    segment->fd = fd;
+    __atomic_store_n(&segment->fd, fd, __ATOMIC_RELAXED); /* segment_intact looks at it without the lock */
     hold_lock(fd); /* it went with the descriptor; without it we are still known by pid and start time */
     return 0;
 }
@@ -252,7 +257,7 @@ static int reopen(struct segment *segment)
 bool segment_intact(const struct segment *segment)
 {
     nlink_t links;
-    return is_ours(segment, segment->fd, &links) && links > 0;
+    return is_ours(segment, __atomic_load_n(&segment->fd, __ATOMIC_RELAXED), &links) && links > 0;
 }
 
 int segment_check(struct segment *segment)
@@ -277,8 +282,7 @@ int segment_reserve(struct segment *segment, struct segment_table *table, uint64
     error = segment_check(segment);
     if (error && error != -ESTALE) /* a file without a name is still ours to grow, if we have its descriptor */
         return error;
-    nlink_t links;
-    if (!is_ours(segment, segment->fd, &links))
+    if (!segment_has_descriptor(segment))
         return -ESTALE;
     error = allocate(segment->fd, table->offset + table->ready, ready - table->ready);
     if (!error)

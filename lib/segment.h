@@ -54,7 +54,8 @@ void segment_destroy(int directory_fd, struct segment *segment);
 /* Child of a fork: lets go of its parent's. The file, and the parent's lock, stay. */
 void segment_forget(struct segment *segment);
 
-/* The quick half of segment_check: a system call, no lock, no repair. */
+/* Is the descriptor still ours? And has the file a name? The quick half of segment_check: a system call, no lock, no repair. */
+bool segment_has_descriptor(const struct segment *segment);
 bool segment_intact(const struct segment *segment);
 
 /* Is the descriptor still ours? A program may have closed it and opened something else: then it is left alone, and the file

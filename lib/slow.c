@@ -27,6 +27,7 @@ void slow_begin(struct slow *slow)
 {
     sigset_t all;
     slow->saved_errno = errno;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &slow->cancellation);
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &slow->mask);
 }
@@ -34,6 +35,7 @@ void slow_begin(struct slow *slow)
 void slow_end(const struct slow *slow)
 {
     pthread_sigmask(SIG_SETMASK, &slow->mask, NULL);
+    pthread_setcancelstate(slow->cancellation, NULL);
     errno = slow->saved_errno;
 }
 

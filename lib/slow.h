@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A slow path: all signals blocked, errno kept, and one lock for the whole process, tried for a bounded time. Whatever is written in
+ * A slow path: all signals blocked, no cancellation, errno kept, and one lock for the whole process, tried for a bounded time. Whatever is written in
  * struct gb_process, in the segments' tables and in the private tables of names is written inside.
  *
  * The lock lies on a page that is wiped in the child of a fork (MADV_WIPEONFORK, and the atfork handler stores as well): a
@@ -14,10 +14,10 @@
 
 struct slow {
     sigset_t mask;
-    int saved_errno;
+    int saved_errno, cancellation;
 };
 
-/* Signals and errno alone. */
+/* Without the lock. */
 void slow_begin(struct slow *slow);
 void slow_end(const struct slow *slow);
 

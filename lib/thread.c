@@ -122,7 +122,9 @@ static struct gb_thread *take(void)
     __atomic_store_n(&starved_until, clock_monotonic_ns() + STARVED_NS, __ATOMIC_RELAXED);
     if (first_time(&said))
         say("a thread gets no ring in %s: %s; what it emits is dropped and counted", gb_settings.directory,
-            gb_process.budget < GBW_RING_BYTES_MIN ? "GEMINI_BATCH_TELEMETRY_MAX_BYTES is used up" : why_error(-error));
+            __atomic_load_n(&gb_process.budget, __ATOMIC_RELAXED) < GBW_RING_BYTES_MIN
+                ? "GEMINI_BATCH_TELEMETRY_MAX_BYTES is used up"
+                : why_error(-error));
     thread_refuse(GBW_NO_RING);
     return NULL;
 }

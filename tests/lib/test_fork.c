@@ -377,6 +377,16 @@ static void decided(void)
         _exit(0);
     }
     wait_for(pid);
+    emit(1);
+    pid = fork();
+    if (pid == 0) {
+        gb_shutdown(); /* before anything else: its parent's segment stays open, its counts are not ours */
+        CHECK_EQUAL(attempted(), 0);
+        _exit(0);
+    }
+    wait_for(pid);
+    CHECK_EQUAL(gb_process.header->state, GBW_READY);
+    CHECK_EQUAL(attempted(), 1);
 }
 
 #define CHILD_TEST(test)                                                                                               \

@@ -260,6 +260,11 @@ static void removed(void)
     on_thread(emit_100);
     CHECK_EQUAL(gb_process.segment_count, 2);
     CHECK_EQUAL(scratch_count(GBW_SEGMENT_PREFIX, NULL), 1);
+    char line[256] = "";
+    snprintf(path, sizeof path, "%s/%s", scratch, GBW_REAPED_NAME);
+    FILE *reaped = fopen(path, "r"); /* no collector was there: what stood in it is written off */
+    CHECK(reaped && fgets(line, sizeof line, reaped) && strstr(line, " attempted=110 delivered=0 lost=110\n"));
+    fclose(reaped);
     emit(10);
     GB_COUNT("a name after that", 1);
     for (int i = 0; i < 2; i++) {

@@ -370,6 +370,32 @@ static void ahead(void)
     CHECK_EQUAL(attempted(), 4);
 }
 
+static void *emit_cancelled(void *arg)
+{
+    pthread_cancel(pthread_self()); /* the next cancellation point ends this thread: none of ours is one */
+    GB_COUNT("a new name", 1);
+    gb_name("and another");
+    CHECK(gb_flush(0) != 0);
+    *(bool *)arg = true;
+    pthread_testcancel();
+    CHECK(false); /* not reached */
+    return NULL;
+}
+
+static void cancelled(void)
+{
+    bool came_through = false;
+    pthread_t thread;
+    void *result;
+    CHECK(pthread_create(&thread, NULL, emit_cancelled, &came_through) == 0);
+    CHECK(pthread_join(thread, &result) == 0);
+    CHECK(came_through && result == PTHREAD_CANCELED);
+    GB_COUNT("a third name", 1);
+    CHECK_EQUAL(attempted(), 2);
+    CHECK_EQUAL(dropped(GB_BUSY), 0);
+    CHECK_EQUAL(gb_process.header->ring_count, 1);
+}
+
 /* The key that tells the end of a thread is among the first: setting it allocates nothing. errno and the signal mask stay. */
 static void leaves_no_trace(void)
 {
@@ -398,6 +424,7 @@ CHILD_TEST(never_resumed)
 CHILD_TEST(storm_of_signals)
 CHILD_TEST(ahead)
 CHILD_TEST(leaves_no_trace)
+CHILD_TEST(cancelled)
 
 int main(void)
 {
@@ -413,6 +440,7 @@ int main(void)
         cmocka_unit_test(run_storm_of_signals),
         cmocka_unit_test(run_ahead),
         cmocka_unit_test(run_leaves_no_trace),
+        cmocka_unit_test(run_cancelled),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
