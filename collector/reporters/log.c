@@ -307,7 +307,9 @@ static int read_behind(struct log *log, const struct place *place)
         return error;
     bool current = now.device == place->device && now.inode == place->inode;
     if (!current && output_find(log->path, place, &fd)) {
-        SAY(log, "the file that %s was before is gone from its directory; what was written to it last may come again",
+        SAY(log,
+            "the file that %s was before is gone from its directory, or in use: what was written to it last may come "
+            "again",
             log->path);
         return 0;
     }

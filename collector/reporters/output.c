@@ -182,7 +182,7 @@ int output_find(const char *path, const struct place *place, int *ret_fd)
         if (fd < 0)
             continue;
         if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_dev == place->device &&
-            status.st_ino == place->inode) {
+            status.st_ino == place->inode && flock(fd, LOCK_EX | LOCK_NB) == 0) {
             *ret_fd = fd;
             error = 0;
         } else {

@@ -71,7 +71,8 @@ int output_end_line(struct output *output);
 /* Does the path lead to another file now (or to none)? ret_removed: ours has no name any more. */
 bool output_has_moved(const struct output *output, bool *ret_removed);
 
-/* The file of `place` under any name in the directory of `path`, open for reading and cutting. -ENOENT: none. */
+/* The file of `place` under any name in the directory of `path`, open for reading and cutting, and locked.
+ * -ENOENT: none, or another reporter has it. */
 int output_find(const char *path, const struct place *place, int *ret_fd);
 
 #endif

@@ -369,6 +369,48 @@ static void removed_file_gives_its_space_back(void **unused)
     assert_int_equal(status, 0);
 }
 
+/* The segments' directory is full when the collector starts: it starts, and writes nothing before its place is stored. */
+static int no_room_for_cursors(void)
+{
+    const struct gb_worker worker = log_worker(1);
+    struct log_harness log;
+    char options[256], filler[160], output[] = "/dev/shm/gb-test-log-out-XXXXXX";
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount("tmpfs", directory, "tmpfs", 0, "size=64k"))
+        return NOT_ALLOWED;
+    snprintf(filler, sizeof(filler), "%s/filler", directory);
+    int fd = open(filler, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && posix_fallocate(fd, 0, 64 << 10) == 0);
+    int out = mkostemp(output, O_CLOEXEC);
+    CHECK(out >= 0);
+    close(out);
+    snprintf(options, sizeof(options), "path=%s", output);
+    CHECK(log_harness_open(&log, directory, options) == 0);
+    CHECK(strstr(log.said, "nothing is written before") && gb_reporter_log.durable(log.self));
+    log_send(&log, &worker, 0, 0, 2000);
+    CHECK(log_flush(&log) == -EAGAIN);
+    unsigned before = lines_in(output);
+    CHECK(ftruncate(fd, 0) == 0);
+    CHECK(log_flush(&log) == 0);
+    unsigned after = lines_in(output);
+    log_harness_close(&log);
+    unlink(output);
+    CHECK(before == 0 && after == 2000);
+    umount2(directory, MNT_DETACH);
+    return 0;
+}
+
+static void nothing_is_written_before_its_place_is_stored(void **unused)
+{
+    (void)unused;
+    int status = in_child(no_room_for_cursors);
+    if (status == NOT_ALLOWED) {
+        print_message("no right to mount a tmpfs: skipped\n");
+        skip();
+    }
+    assert_int_equal(status, 0);
+}
+
 static size_t drain_pipe(int fd)
 {
     static char buffer[1 << 16];
@@ -505,6 +547,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(full_device_keeps_what_it_holds, setup, teardown),
         cmocka_unit_test_setup_teardown(full_disk_resumes, setup, teardown),
         cmocka_unit_test_setup_teardown(removed_file_gives_its_space_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_written_before_its_place_is_stored, setup, teardown),
         cmocka_unit_test_setup_teardown(slow_readers_and_closed_ones, setup, teardown),
         cmocka_unit_test_setup_teardown(fifo_without_a_reader, setup, teardown),
         cmocka_unit_test_setup_teardown(unfinished_scopes_come_once, setup, teardown),
