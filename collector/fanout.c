@@ -45,6 +45,7 @@ static int make_reporter(struct fanout *fanout, const struct reporter_spec *spec
     memset(thread, 0, sizeof(*thread));
     thread->index = fanout->count;
     thread->total = &fanout->total;
+    thread->fanout = fanout;
     int error = reporter_open(thread, spec, fanout->directory, worker_host());
     if (error) {
         reporter_free(thread);

@@ -56,6 +56,26 @@ static const struct gb_account *total_for_reporter(void *collector)
     return &thread->total_copy;
 }
 
+static unsigned accounts_for_reporter(void *collector, struct gb_reporter_account *ret_accounts, unsigned capacity)
+{
+    struct reporter_thread *thread = collector;
+    struct reporter_account accounts[REPORTERS_MAX];
+    unsigned count = fanout_accounts(thread->fanout, accounts, REPORTERS_MAX);
+    for (unsigned i = 0; i < count && i < capacity; i++) {
+        ret_accounts[i] = (struct gb_reporter_account){.handed = accounts[i].handed,
+                                                       .delivered = accounts[i].delivered,
+                                                       .skipped = accounts[i].skipped,
+                                                       .unknown = accounts[i].unknown,
+                                                       .queued = accounts[i].queued};
+        memcpy(ret_accounts[i].name, accounts[i].name, sizeof(ret_accounts[i].name));
+        for (unsigned k = 0; k < GB_REPORTER_CAUSES && k < REPORTER_CAUSES && accounts[i].dropped[k].cause; k++) {
+            ret_accounts[i].dropped[k].cause = accounts[i].dropped[k].cause;
+            ret_accounts[i].dropped[k].events = accounts[i].dropped[k].events;
+        }
+    }
+    return count;
+}
+
 static int make_queue(struct reporter_thread *thread, uint32_t batches)
 {
     unsigned size = 4;
@@ -97,6 +117,7 @@ int reporter_open(struct reporter_thread *thread, const struct reporter_spec *sp
                                                .say = say_of_reporter,
                                                .count_drop = count_drop_of_reporter,
                                                .total = total_for_reporter,
+                                               .reporters = accounts_for_reporter,
                                                .collector = thread};
     int error = filter_make(spec->include, spec->exclude, &thread->filter);
     if (!error)

@@ -38,6 +38,7 @@ struct reporter_thread {
     enum when_behind when_behind;
     struct batch_pool *pool;
     const struct account *total;
+    struct fanout *fanout; /* of which it is one */
     struct filter *filter;
     pthread_t thread;
     bool opened;    /* C: to be closed */

@@ -121,11 +121,8 @@ double tally_counter_real(const struct tally_counter *counter)
     return (double)counter->integers + (isfinite(counter->reals) ? counter->reals + counter->lost : counter->reals);
 }
 
-static bool count_event(struct tally_path *entry, const struct gb_event_value *value)
+void tally_counter_add(struct tally_counter *counter, const struct gb_event_value *value)
 {
-    struct tally_counter *counter = part_of(&entry->counter, sizeof(*counter));
-    if (counter == NULL)
-        return false;
     counter->count++;
     if (value->type == GB_VALUE_INT)
         counter->integers += value->as.i;
@@ -135,7 +132,14 @@ static bool count_event(struct tally_path *entry, const struct gb_event_value *v
         add_real(counter, tally_real(value));
         counter->has_reals = true;
     }
-    return true;
+}
+
+static bool count_event(struct tally_path *entry, const struct gb_event_value *value)
+{
+    struct tally_counter *counter = part_of(&entry->counter, sizeof(*counter));
+    if (counter != NULL)
+        tally_counter_add(counter, value);
+    return counter != NULL;
 }
 
 static bool gauge_event(struct tally_path *entry, const struct gb_event *event)

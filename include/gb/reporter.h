@@ -165,6 +165,17 @@ struct gb_option_value {
     int64_t number;   /* BOOL: 0 or 1; CHOICE: index; DURATION: ns; BYTES: bytes */
 };
 
+/* What became of the events that were offered to one reporter: handed = delivered + skipped + unknown + queued + dropped. */
+#define GB_REPORTER_CAUSES 16
+struct gb_reporter_account {
+    char name[32]; /* of the instance */
+    uint64_t handed, delivered, skipped, unknown, queued;
+    struct {
+        const char *cause; /* NULL: the end */
+        uint64_t events;
+    } dropped[GB_REPORTER_CAUSES];
+};
+
 #define GB_SKIPPED "skipped"
 
 /* What a reporter gets at open. Valid until close. */
@@ -180,6 +191,9 @@ struct gb_reporter_setup {
     const struct gb_account *(*total)(
         void *collector); /* the ledger of all workers so far: a snapshot, may be stale by a pass */
     void *collector;
+    /* All running reporters, this one included, as of now. Any thread, from the first callback after open until close. Returns how
+     * many there are; at most `capacity` of them are told. */
+    unsigned (*reporters)(void *collector, struct gb_reporter_account *ret_accounts, unsigned capacity);
 };
 
 struct gb_reporter {
