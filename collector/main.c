@@ -17,6 +17,7 @@
 #include "collector/option_value.h"
 #include "collector/options.h"
 #include "collector/reporters/builtin.h"
+#include "collector/roster.h"
 #include "collector/say.h"
 
 enum { DIR_ROW, REPORTER_ROW, ONCE_ROW, FLUSH_ROW, QUIET_ROW, VERBOSE_ROW, REPORTERS_ROW };
@@ -191,7 +192,10 @@ static void say_what_runs(const struct settings *settings)
     if (settings->verbose || isatty(STDERR_FILENO))
         say("watching %s", directory);
     if (settings->verbose)
-        say("batches take at most %llu MiB", (unsigned long long)(batches * sizeof(struct batch) >> 20));
+        say("memory: at most %llu MiB for events on their way, %llu KiB for each of at most %u workers at once, "
+            "and their names",
+            (unsigned long long)(batches * sizeof(struct batch) >> 20),
+            (unsigned long long)(sizeof(struct segment) >> 10), ROSTER_MAX);
 }
 
 static int run(const struct settings *settings)
