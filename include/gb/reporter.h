@@ -165,7 +165,8 @@ struct gb_option_value {
     int64_t number;   /* BOOL: 0 or 1; CHOICE: index; DURATION: ns; BYTES: bytes */
 };
 
-/* What became of the events that were offered to one reporter: handed = delivered + skipped + unknown + queued + dropped. */
+/* What became of the events that were offered to one reporter: handed = delivered + skipped + queued + dropped. Replayed ones that
+ * only an earlier collector can have given it are `unknown`, in no other sum. */
 #define GB_REPORTER_CAUSES 16
 struct gb_reporter_account {
     char name[32]; /* of the instance */
