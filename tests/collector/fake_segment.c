@@ -4,10 +4,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -20,6 +22,11 @@
 #define FAKE_NAMES 4096u
 #define FAKE_TEXT (64u << 10)
 #define FAKE_RINGS 64u
+
+void fake_end_with_parent(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
 
 uint64_t fake_now(void)
 {

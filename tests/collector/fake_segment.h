@@ -99,6 +99,9 @@ void fake_drop(struct fake_segment *segment, uint32_t ring, enum gbw_cause cause
 void fake_push(struct fake_segment *segment, uint32_t ring, const struct fake_emit *emit);
 void fake_pop(struct fake_segment *segment, uint32_t ring);
 
+/* In a child of a test: it ends with its parent, whatever becomes of that. */
+void fake_end_with_parent(void);
+
 uint64_t fake_now(void); /* CLOCK_MONOTONIC, ns */
 
 #endif

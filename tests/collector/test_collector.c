@@ -135,6 +135,7 @@ static pid_t start_worker(unsigned events, char ret_file[64])
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
     pid_t child = fork();
     if (!child) {
+        fake_end_with_parent();
         int fd = open(directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         struct fake_segment *fake = fake_segment_make(fd, NULL);
         fake_segment_lock(fake);

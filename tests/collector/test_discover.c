@@ -192,6 +192,7 @@ static void sweeps_leftovers_alone(void **state)
     assert_int_equal(pipe2(told, O_CLOEXEC), 0);
     pid_t maker = fork();
     if (!maker) {
+        fake_end_with_parent();
         leftover(gone, 4, 7200, &fd);
         if (fcntl(fd, F_SETLK, &(struct flock){.l_type = F_WRLCK}) || write(told[1], "x", 1) != 1)
             _exit(1);

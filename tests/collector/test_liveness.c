@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,7 +47,7 @@ static void obey(int command, int answer, int directory_fd, void (*edit)(struct 
 {
     struct fake_segment *fake = fake_segment_make(directory_fd, edit);
     char c = 'r';
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    fake_end_with_parent();
     fake_segment_lock(fake);
     if (write(answer, fake->file, sizeof(fake->file)) != sizeof(fake->file))
         _exit(1);

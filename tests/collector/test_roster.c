@@ -102,6 +102,7 @@ static pid_t start_worker(char ret_file[64])
     assert_int_equal(pipe2(told, O_CLOEXEC), 0);
     pid_t child = fork();
     if (!child) {
+        fake_end_with_parent();
         struct fake_segment *fake = fake_segment_make(base.fd, NULL);
         fake_segment_lock(fake);
         if (write(told[1], fake->file, sizeof(fake->file)) != sizeof(fake->file))
