@@ -62,7 +62,7 @@ static void pass(struct drain *drain)
     unsigned pressure = fanout_pressure(taker->fanout, taker->now_ns);
     taker->hurried = pressure >= BEHIND_PERCENT;
     taker->more = taker->starved = false;
-    taker->found = false;
+    taker->found = taker->waiting = false;
     taker->fill = 0;
     walk(drain, pass_segment);
     push_what_is_open(taker, pressure);
@@ -95,7 +95,7 @@ static bool must_not_sleep(struct drain *drain)
 static void choose_sleep(struct drain *drain)
 {
     const struct taker *taker = &drain->taker;
-    int64_t longest = taker->found || taker->batch ? SLEEP_TRICKLE_NS : SLEEP_LAST_NS;
+    int64_t longest = taker->found || taker->waiting || taker->batch ? SLEEP_TRICKLE_NS : SLEEP_LAST_NS;
     if (taker->fill >= BUSY_FILL)
         drain->sleep_ns = SLEEP_FIRST_NS;
     else

@@ -66,6 +66,16 @@ static bool adopt_rings(struct taker *taker, struct segment *segment)
     return all;
 }
 
+/* A batch with room for one more event of any kind; NULL: none is to be had now. */
+static struct batch *batch_with_room(struct taker *taker, bool replay)
+{
+    struct batch *batch = taker_batch(taker, replay);
+    if (!batch || batch_has_room(batch))
+        return batch;
+    taker_push(taker);
+    return taker_batch(taker, replay);
+}
+
 /* Told before the first of its events. Told again, to durable reporters alone, when an earlier collector may have been
  * killed before they had it. */
 static void tell_started(struct taker *taker, struct segment *segment)
@@ -73,13 +83,9 @@ static void tell_started(struct taker *taker, struct segment *segment)
     if (segment->started_done)
         return;
     if (!segment->started_told || (!segment->started_safe && taker->durable)) {
-        struct batch *batch = taker_batch(taker, segment->started_told);
+        struct batch *batch = batch_with_room(taker, segment->started_told);
         if (!batch)
             return;
-        if (!batch_has_room(batch)) {
-            taker_push(taker);
-            return;
-        }
         notice_started(segment, batch);
     }
     segment->started_told = segment->started_done = true;
@@ -113,8 +119,8 @@ static void count_header(struct taker *taker, struct segment *segment, bool last
                __atomic_load_n(&header->names_overflowed, __ATOMIC_RELAXED));
     if (!untold || (!last && taker->now_ns - segment->refused_told_ns < REFUSED_NS))
         return;
-    struct batch *batch = taker_batch(taker, false);
-    if (batch && batch_has_room(batch)) {
+    struct batch *batch = batch_with_room(taker, false);
+    if (batch) {
         notice_refused(segment, batch);
         segment->refused_told_ns = taker->now_ns;
     }
@@ -163,11 +169,7 @@ static void close_segment(struct taker *taker, struct segment *segment)
     }
     if (!tell_unfinished(taker, segment, replay))
         return;
-    struct batch *batch = taker_batch(taker, replay);
-    if (batch && !batch_has_room(batch)) {
-        taker_push(taker);
-        batch = taker_batch(taker, replay);
-    }
+    struct batch *batch = batch_with_room(taker, replay);
     if (!batch)
         return;
     notice_finished(segment, batch);
@@ -220,6 +222,8 @@ void pass_heads(struct taker *taker, struct segment *segment)
         if (segment->rings[i] && segment->rings[i]->adopted)
             take_head(taker, segment->rings[i]);
     }
+    if (life == SEGMENT_CLOSED && !finished)
+        taker->waiting = true;
     if (finished)
         atomic_compare_exchange_strong(&segment->life, &closed, SEGMENT_COMMITTED);
 }

@@ -164,5 +164,7 @@ void take_head(struct taker *taker, struct ring *ring)
         if (ring->head != before) /* what was told first has been committed as well */
             ring->segment->started_safe = ring->segment->started_told;
     }
+    if (ring->head != ring->taken)
+        taker->waiting = true;
     checkpoint_publish(ring);
 }

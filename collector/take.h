@@ -33,6 +33,7 @@ struct taker {
     bool more;        /* a ring has more than it was allowed */
     bool starved;     /* no batch was to be had */
     bool found;       /* some ring had something */
+    bool waiting;     /* something handed out is not committed yet */
     uint32_t fill;    /* the fullest ring that was found, in 64ths */
 };
 
