@@ -282,7 +282,7 @@ static void forked(void)
     CHECK(gb_enabled());
     uint32_t a = path(GBW_ROOT, "a"), b = path(a, "b"), k = key("k");
     CHECK(pthread_create(&thread, NULL, intern_always, NULL) == 0);
-    for (int i = 0; i < 1500; i++) {
+    for (int i = 0; i < 60; i++) {
         uint32_t before = __atomic_load_n(&process_segment()->header->name_count, __ATOMIC_ACQUIRE);
         pid_t pid = fork();
         if (pid == 0) {
