@@ -52,7 +52,6 @@ static void follow_directory(struct collector *collector)
     directory_close(&collector->directory);
     collector->directory = fresh;
     collector->lock_gone = false;
-    roster_unname(collector->roster);
     error = discover_rewatch(collector->discover);
     if (error)
         say("cannot watch %s: %s", fresh.path, strerror(-error));

@@ -147,13 +147,6 @@ void roster_hurry(struct roster *roster, const char *file)
     }
 }
 
-void roster_unname(struct roster *roster)
-{
-    struct segment *segment;
-    cds_list_for_each_entry (segment, &roster->segments, node)
-        segment->file[0] = 0;
-}
-
 void roster_note_exit(struct roster *roster, pid_t pid, int signal)
 {
     exits_note(&roster->exits, pid, signal);

@@ -32,8 +32,6 @@ void roster_found(struct roster *roster, const char *file);
 bool roster_wants_scan(struct roster *roster);
 /* Somebody closed that file: looks for its worker soon, and a few times more. */
 void roster_hurry(struct roster *roster, const char *file);
-/* The directory was removed: what is attached has no name any more. */
-void roster_unname(struct roster *roster);
 
 /* Looks for the workers whose turn it is, or (`all`) for every one, and marks the segments of dead ones. */
 void roster_probe(struct roster *roster, bool all);

@@ -17,12 +17,11 @@
 #include "collector/attach.h"
 #include "collector/roster_private.h"
 
-/* Only the file that was attached, under the removal lock; by now it may have been removed, or replaced. */
+/* Only the file that was attached, under the removal lock; by now it, or the directory, may have been removed or
+ * replaced. */
 static int remove_file(struct roster *roster, struct segment *segment)
 {
     struct stat status;
-    if (!segment->file[0])
-        return 0;
     int error = bell_removal_begin(roster->bell);
     if (error)
         return error;

@@ -89,7 +89,7 @@ struct segment {
     dev_t dev;
     ino_t ino;
     int fd;        /* O_CLOEXEC; for F_GETLK and for mapping rings that appear later */
-    char file[96]; /* name in the directory; empty once it is unlinked */
+    char file[96]; /* name in the directory */
     uint64_t size; /* at attach, for messages */
 
     /* private copies of what the header said, all checked against each other and the file */
