@@ -9,26 +9,20 @@
  * Invariant: the cursors in memory are what the buffer and the output together hold; the copy that the cursor file stores is taken
  * only when the buffer is empty. Nothing is written to a file that the cursor file does not name yet (`placed`).
  */
+#include "collector/reporters/log.h"
+
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "collector/reporters/cursor_file.h"
-#include "collector/reporters/json.h"
 #include "collector/reporters/builtin.h"
-#include "collector/reporters/logfmt.h"
-#include "collector/reporters/output.h"
-#include "collector/reporters/recover.h"
 
 #define WRITE_AT (256u << 10) /* bytes held: written without waiting for the flush */
 #define WAIT_MS 100           /* for a slow reader, in one call */
 #define UNSEEN_MAX 1024       /* cursors kept of segments that this collector has not met ... */
 #define UNSEEN_NS 60000000000 /* ... in its first minute */
 
-enum { OPTION_PATH, OPTION_FORMAT, OPTION_FIELDS };
 static const struct gb_option log_options[] = {
     [OPTION_PATH] = {"path", GB_OPTION_TEXT, "-", NULL,
                      "where the lines go: a file (its directory must exist), a FIFO, or - for stdout"},
@@ -36,23 +30,6 @@ static const struct gb_option log_options[] = {
     [OPTION_FIELDS] = {"fields", GB_OPTION_CHOICE, "full", "full|compact",
                        "compact leaves out what the worker's own line says and the times that follow from others"},
     {0}};
-
-struct log {
-    const struct gb_reporter_setup *setup;
-    const char *path; /* as given, and */
-    const char *name; /* as told */
-    struct lines lines;
-    struct output output;
-    struct cursors cursors;
-    struct cursor_file *cursor_file; /* NULL: not durable */
-    bool placed;                     /* the cursor file names the output's file */
-    bool dirty;                      /* the cursors moved since they were stored */
-    bool unread;                     /* lines were given up because nobody can read them */
-    int trouble, follow_trouble;     /* the error that was told last; 0: all is well */
-    int64_t first_tick_ns;           /* 0: none yet */
-};
-
-#define SAY(log, ...) (log)->setup->say((log)->setup->collector, __VA_ARGS__)
 
 /* Says what keeps the lines back, once, and that it is over. Returns what flush returns. */
 static int tell_trouble(struct log *log, int error, const char *what)
@@ -65,8 +42,7 @@ static int tell_trouble(struct log *log, int error, const char *what)
     return error ? -EAGAIN : 0;
 }
 
-/* The cursors as they were taken last, with where the output stands. */
-static int store_cursors(struct log *log)
+int log_store_cursors(struct log *log)
 {
     struct place place;
     int error = output_place(&log->output, &place);
@@ -81,7 +57,7 @@ static int store_cursors(struct log *log)
 static int write_out(struct log *log, int wait_ms)
 {
     if (log->cursor_file && !log->placed) {
-        int error = store_cursors(log);
+        int error = log_store_cursors(log);
         if (error)
             return tell_trouble(log, error, "cannot store the cursors of");
     }
@@ -109,7 +85,7 @@ static int log_flush(void *self)
         return error;
     error = cursor_file_take(log->cursor_file, &log->cursors);
     if (!error)
-        error = store_cursors(log);
+        error = log_store_cursors(log);
     if (error)
         return tell_trouble(log, error, "cannot store the cursors of");
     log->dirty = false;
@@ -227,7 +203,7 @@ static int follow_path(struct log *log, bool removed)
     log->output = next;
     log->placed = false;
     cursors_forget_threads(&log->cursors);
-    store_cursors(log); /* else the next write tries again, and says why not */
+    log_store_cursors(log); /* else the next write tries again, and says why not */
     return 0;
 }
 
@@ -272,7 +248,7 @@ static bool log_durable(void *self)
     return log->cursor_file != NULL;
 }
 
-static void log_free(struct log *log)
+void log_free(struct log *log)
 {
     cursor_file_free(log->cursor_file);
     cursors_clear(&log->cursors);
@@ -294,87 +270,6 @@ static void log_close(void *self)
             output_rewind(&log->output, true); /* no torn line stays */
     }
     log_free(log);
-}
-
-/* What the file that the cursors belong to got after they were stored, wherever it is now. */
-static int read_behind(struct log *log, const struct place *place)
-{
-    struct place now;
-    uint64_t lines = 0;
-    int fd = log->output.fd, error = output_place(&log->output, &now);
-
-    if (error)
-        return error;
-    bool current = now.device == place->device && now.inode == place->inode;
-    if (!current && output_find(log->path, place, &fd)) {
-        SAY(log,
-            "the file that %s was before is gone from its directory, or in use: what was written to it last may come "
-            "again",
-            log->path);
-        return 0;
-    }
-    if (current && now.size < place->size)
-        SAY(log, "%s has become shorter than it was: %" PRIu64 " bytes, not %" PRIu64, log->path, now.size,
-            place->size);
-    else
-        error = recover_output(fd, place->size, &log->cursors, &lines);
-    if (!current)
-        close(fd);
-    if (lines)
-        SAY(log, "%" PRIu64 " lines were written to %s before the last collector was killed", lines, log->path);
-    return error;
-}
-
-/* Makes it durable: cursors of an earlier collector, what was written since, and the place from here on. */
-static int open_cursors(struct log *log)
-{
-    struct place place;
-    int error = cursor_file_open(log->setup->directory, log->setup->name, &log->cursor_file);
-
-    if (error) {
-        SAY(log, "cannot open %s for the cursors: %s", log->setup->directory, strerror(-error));
-        return error;
-    }
-    error = cursor_file_load(log->cursor_file, &log->cursors, &place);
-    if (error == -EBADMSG)
-        SAY(log, "%s/cursor.%s is broken: lines of an earlier collector may come again", log->setup->directory,
-            log->setup->name);
-    else if (error && error != -ENOENT)
-        SAY(log, "cannot read %s/cursor.%s: %s", log->setup->directory, log->setup->name, strerror(-error));
-    else if (!error)
-        error = read_behind(log, &place);
-    if (error && error != -ENOENT && error != -EBADMSG)
-        return error;
-    output_end_line(&log->output); /* a disk that is full now will say so again */
-    error = cursor_file_take(log->cursor_file, &log->cursors);
-    if (!error && store_cursors(log))
-        SAY(log, "cannot store the cursors of %s yet: nothing is written before", log->path);
-    return error;
-}
-
-static int log_open(const struct gb_reporter_setup *setup, void **ret_self)
-{
-    struct log *log = calloc(1, sizeof(*log));
-    bool logfmt = setup->options[OPTION_FORMAT].number == 1, compact = setup->options[OPTION_FIELDS].number == 1;
-    char why[256];
-
-    if (!log)
-        return -ENOMEM;
-    log->setup = setup;
-    log->path = setup->options[OPTION_PATH].text;
-    log->name = strcmp(log->path, "-") == 0 ? "stdout" : log->path;
-    lines_init(&log->lines, logfmt ? &logfmt_format : &json_format, compact, setup->host);
-    int error = output_open(&log->output, log->path, why, sizeof(why));
-    if (error)
-        SAY(log, "%s %s", log->name, why);
-    else if (output_is_named_file(&log->output) && setup->directory)
-        error = open_cursors(log);
-    if (error) {
-        log_free(log);
-        return error;
-    }
-    *ret_self = log;
-    return 0;
 }
 
 const struct gb_reporter gb_reporter_log = {
