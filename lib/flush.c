@@ -137,8 +137,8 @@ void gb_stats(struct gb_stats *ret_stats)
 
     memset(ret_stats, 0, sizeof *ret_stats);
     ret_stats->enabled = gb_enabled();
-    if (gb_switch_.state ==
-        GB_UNDECIDED_) /* the child of a fork that could not decide now: what is there is its parent's */
+    /* the child of a fork that could not decide now: what is there is its parent's */
+    if (__atomic_load_n(&gb_switch_.state, __ATOMIC_RELAXED) == GB_UNDECIDED_)
         return;
     for (uint32_t i = 0; i < gb_process.segment_count; i++)
         add_header(gb_process.segments[i].header, ret_stats);

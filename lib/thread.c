@@ -213,7 +213,7 @@ static void thread_ends(void *value)
         return;
     }
     slow_begin(&slow);
-    if (gb_switch_.state == GB_ON_STATE_ && has_ring()) {
+    if (__atomic_load_n(&gb_switch_.state, __ATOMIC_RELAXED) == GB_ON_STATE_ && has_ring()) {
         struct gb_thread *self = gb_self;
         if (!self->busy)
             give(self);

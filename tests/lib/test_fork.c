@@ -255,6 +255,7 @@ static void raw_clone(void)
 /* The child borrows its parent's memory: what needs no slow path is the parent's event, all else is refused. */
 static void vforked(void)
 {
+    NOT_UNDER_TSAN(); /* it makes a fork of it */
     uint32_t names = 0;
     emit(5);
     names = gb_process.header->name_count;
