@@ -71,7 +71,8 @@ static void print_workers(const struct ledger_page *page, FILE *out)
 {
     const struct gb_account *sum = &page->sum;
     char number[32];
-    fprintf(out, "ledger: %u worker%s, %u of them alive\n", page->workers, page->workers == 1 ? "" : "s", page->alive);
+    fprintf(out, "ledger: %u worker%s, %u of them not finished\n", page->workers, page->workers == 1 ? "" : "s",
+            page->alive);
     print_row(out, "attempted", sum->attempted);
     print_row(out, "delivered", sum->delivered);
     struct causes causes = {.out = out, .start = 33};

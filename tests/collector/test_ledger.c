@@ -70,7 +70,7 @@ static void page_is_80_columns(void **state)
         column = *c == '\n' ? 0 : column + 1;
         assert_true(column <= 80);
     }
-    assert_non_null(strstr(text, "ledger: 3 workers, 1 of them alive\n"));
+    assert_non_null(strstr(text, "ledger: 3 workers, 1 of them not finished\n"));
     assert_non_null(strstr(text, "  attempted             1,234,567\n"));
     assert_non_null(strstr(text, "  dropped              36,000,000 ring_full 1,000,000, busy 2,000,000,"));
     assert_non_null(strstr(text, " late 8,000,000\n"));

@@ -98,7 +98,7 @@ ends_with 0
 # What dead workers left is taken, counted, removed.
 "$make_segments" "$work/segments" 3 1000 || fail "no segments"
 expect 0 --once --reporter "log:path=$work/log"
-said 'ledger: 3 workers, 0 of them alive'
+said 'ledger: 3 workers, 0 of them not finished'
 said 'delivered  *3,000$'
 [ "$(grep -c telemetry.timing "$work/log")" -eq 3000 ] || fail "not 3000 lines"
 [ -z "$(find "$work/segments" -name 'gb-*.seg')" ] || fail "segments are left"
