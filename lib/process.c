@@ -95,7 +95,6 @@ static int start(void)
     gb_process.pid = getpid();
     gb_process.strict_scopes = gb_settings.strict_scopes;
     gb_process.raw_preview = gb_settings.raw_preview;
-    thread_early_refusals(gb_process.header);
     return 0;
 }
 
@@ -117,6 +116,7 @@ static int decide(const struct gb_config *code)
     if (error)
         gb_settings.enabled = false;
     switch_to(gb_settings.enabled ? GB_ON_STATE_ : GB_OFF_);
+    thread_early_refusals();
     return error ? error : bad_value;
 }
 
@@ -172,7 +172,7 @@ bool gb_decide_(void)
     slow_begin(&slow);
     int error = process_ready();
     slow_end(&slow);
-    return error == 0 || error == -EPERM;
+    return error != -ENOTSUP; /* when nobody could say, the emit itself tries again, and counts what it cannot do */
 }
 
 static int init_locked(const struct gb_config *code)

@@ -38,19 +38,34 @@ static uint32_t leases;        /* of this process, for tokens */
 /* Refusals while there is no segment of this process to count them in. */
 static uint64_t early[GBW_CAUSES];
 
-void thread_refuse(enum gbw_cause cause)
+/* Of a segment that is this process's. Undecided with a segment: the child of a fork, and the segment is its parent's. */
+static struct gbw_header *own_header(void)
 {
-    bool undecided = __atomic_load_n(&gb_switch_.state, __ATOMIC_ACQUIRE) == GB_UNDECIDED_;
-    struct gbw_header *header = gb_process.header;
-    /* undecided with a segment: the child of a fork, and the segment is its parent's */
-    uint64_t *count = undecided || !header ? &early[cause] : &header->refused[cause];
-    __atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
+    bool decided = __atomic_load_n(&gb_switch_.state, __ATOMIC_ACQUIRE) != GB_UNDECIDED_;
+    return decided ? gb_process.header : NULL;
 }
 
-void thread_early_refusals(struct gbw_header *header)
+/*
+ * Whoever decides stores the switch and then comes here; who was refused before adds and then comes here as well. With a full
+ * fence between the two steps on both sides, one of them sees what the other has done.
+ */
+void thread_early_refusals(void)
 {
-    for (unsigned i = 0; i < GBW_CAUSES; i++)
-        __atomic_fetch_add(&header->refused[i], __atomic_exchange_n(&early[i], 0, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    struct gbw_header *header = own_header();
+    for (unsigned i = 0; header && i < GBW_CAUSES; i++) {
+        uint64_t count = __atomic_exchange_n(&early[i], 0, __ATOMIC_RELAXED);
+        if (count)
+            __atomic_fetch_add(&header->refused[i], count, __ATOMIC_RELAXED);
+    }
+}
+
+void thread_refuse(enum gbw_cause cause)
+{
+    struct gbw_header *header = own_header();
+    __atomic_fetch_add(header ? &header->refused[cause] : &early[cause], 1, __ATOMIC_RELAXED);
+    if (!header)
+        thread_early_refusals();
 }
 
 static bool has_ring(void)

@@ -106,7 +106,7 @@ void thread_return(struct gb_thread *self);
 void thread_refuse(enum gbw_cause cause);
 
 /* A new segment: what was refused before there was one. */
-void thread_early_refusals(struct gbw_header *header);
+void thread_early_refusals(void);
 
 /* Once, when the library is loaded. */
 void thread_start(void);

@@ -141,7 +141,7 @@ void gb_preview_(struct gb_name *name, const void *data, uint64_t length);
 /* Is telemetry on? Cost: one load and a branch; the first call of a process decides, and may take a millisecond. */
 static inline bool gb_enabled(void)
 {
-    uint32_t state = gb_switch_.state;
+    uint32_t state = __atomic_load_n(&gb_switch_.state, __ATOMIC_ACQUIRE);
     return __builtin_expect(state != GB_OFF_, 0) && (state == GB_ON_STATE_ || gb_decide_());
 }
 
@@ -166,8 +166,9 @@ void gb_stats(struct gb_stats *ret_stats);
 void gb_shutdown(void);
 
 /*
- * A name made at run time. The same text gives the same name, valid for the life of the process. NULL (which every
- * function takes, doing nothing) when telemetry is off, or there is no room for more names. A slow path: keep the result.
+ * A name made at run time. The same text gives the same name, valid for the life of the process; beyond the budget of names it is
+ * the one of "(overflow)". NULL, which every function takes, doing nothing: telemetry is off, or the name is empty or too long.
+ * A slow path (a lock for a bounded time): keep the result. Formats with vsnprintf, so not for signal handlers.
  */
 const struct gb_name *gb_name(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

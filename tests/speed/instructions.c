@@ -10,7 +10,7 @@
 #include <gb/telemetry.h>
 
 #define CALLS 1000
-#define ALONE __attribute__((noinline, noclone)) void
+#define ALONE __attribute__((noinline)) void
 
 static ALONE scope(int n)
 {
