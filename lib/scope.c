@@ -291,7 +291,8 @@ void gb_scope_end_(struct gb_scope scope)
     uint64_t end = clock_counter();
     struct gb_thread *self = gb_self;
     /* in the child of a fork, or at the very end of a thread, there is nothing of ours to end */
-    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE || gb_switch_.state != GB_ON_STATE_))
+    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE ||
+                 __atomic_load_n(&gb_switch_.state, __ATOMIC_RELAXED) != GB_ON_STATE_))
         return;
     if (unlikely(self->busy || !clock_is_counter())) {
         end_general(scope);
