@@ -4,7 +4,14 @@
 
 #include <string.h>
 
-const struct gb_reporter *const builtin_reporters[] = {&gb_reporter_log, &gb_reporter_summary, NULL};
+const struct gb_reporter *const builtin_reporters[] = {
+    &gb_reporter_log,
+    &gb_reporter_summary,
+#ifdef GB_WITH_SQLITE
+    &gb_reporter_sqlite,
+#endif
+    NULL,
+};
 
 const struct gb_reporter *builtin_find(const char *name)
 {

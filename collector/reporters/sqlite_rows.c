@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * See sqlite_write.h: the rows of events. A value keeps what it is: whole numbers up to 2^63 - 1 are integers, larger ones text of their
+ * digits; doubles are reals, infinities as well, but NaN, which SQLite would make null, is the text NaN; text that is UTF-8
+ * without a NUL is text, any other a blob of its bytes.
+ */
+#include "collector/reporters/sqlite_rows.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "collector/reporters/number.h"
+#include "collector/utf8.h"
+
+static bool is_text(const char *text, size_t length)
+{
+    for (size_t at = 0; at < length;) {
+        const unsigned char *byte = (const unsigned char *)text + at;
+        if (*byte < 0x80) {
+            if (*byte == 0)
+                return false;
+            at++;
+        } else if (*byte == 0xc2 && length - at > 1 && byte[1] >= 0x80 && byte[1] <= 0x9f) {
+            at += 2; /* U+0080 to U+009F: controls, and valid */
+        } else {
+            size_t bytes = utf8_character(text + at, length - at);
+            if (!bytes)
+                return false;
+            at += bytes;
+        }
+    }
+    return true;
+}
+
+static void bind_value(sqlite3_stmt *statement, int column, const struct gb_event_value *value)
+{
+    char digits[NUMBER_MAX];
+
+    switch (value->type) {
+    case GB_VALUE_BOOL:
+        sqlite3_bind_int64(statement, column, value->as.boolean);
+        break;
+    case GB_VALUE_INT:
+        sqlite3_bind_int64(statement, column, value->as.i);
+        break;
+    case GB_VALUE_UINT:
+        if (value->as.u <= INT64_MAX)
+            sqlite3_bind_int64(statement, column, (int64_t)value->as.u);
+        else
+            sqlite3_bind_text(statement, column, digits, (int)(number_put_uint(digits, value->as.u) - digits),
+                              SQLITE_TRANSIENT);
+        break;
+    case GB_VALUE_DOUBLE:
+        if (isnan(value->as.d))
+            sqlite3_bind_text(statement, column, "NaN", 3, SQLITE_STATIC);
+        else
+            sqlite3_bind_double(statement, column, value->as.d);
+        break;
+    case GB_VALUE_TEXT:
+        if (is_text(value->as.text, value->length))
+            sqlite3_bind_text(statement, column, value->as.text, (int)value->length, SQLITE_STATIC);
+        else
+            sqlite3_bind_blob(statement, column, value->as.text, (int)value->length, SQLITE_STATIC);
+        break;
+    default:
+        sqlite3_bind_null(statement, column);
+    }
+}
+
+static int put_attributes(struct writer *writer, int64_t id, const struct gb_event *event)
+{
+    sqlite3_stmt *statement = writer->statement[WRITER_ATTRIBUTE];
+    int result = SQLITE_OK;
+
+    sqlite3_bind_int64(statement, 1, id);
+    for (uint32_t i = 0; i < event->attr_count && result == SQLITE_OK; i++) {
+        const struct gb_event_attr *attr = &event->attrs[i];
+        sqlite3_bind_int64(statement, 2, i);
+        sqlite3_bind_text(statement, 3, attr->key->text, (int)attr->key->length, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 4, attr->value.type);
+        bind_value(statement, 5, &attr->value);
+        result = writer_step(statement);
+    }
+    return result;
+}
+
+static int put_timing(struct writer *writer, int64_t thread, const struct gb_event *event)
+{
+    sqlite3_stmt *statement = writer->statement[WRITER_TIMING];
+    int64_t scope, id = writer->next_event++;
+    int result = writer_scope(writer, event->path, &scope);
+
+    if (result != SQLITE_OK)
+        return result;
+    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_bind_int64(statement, 2, thread);
+    sqlite3_bind_int64(statement, 3, scope);
+    sqlite3_bind_int64(statement, 4, (int64_t)event->seq);
+    sqlite3_bind_int64(statement, 5, event->start_wall_ns);
+    sqlite3_bind_int64(statement, 6, event->start_mono_ns);
+    sqlite3_bind_int64(statement, 7, event->as.duration_ns);
+    sqlite3_bind_int64(statement, 8, (int64_t)event->call_count);
+    sqlite3_bind_int64(statement, 9, event->flags);
+    result = writer_step(statement);
+    return result == SQLITE_OK && event->attr_count ? put_attributes(writer, id, event) : result;
+}
+
+static int put_metric(struct writer *writer, int64_t thread, const struct gb_event *event)
+{
+    static const struct {
+        const char *text;
+        int length;
+    } types[] = {
+        [GB_EVENT_COUNTER] = {"counter", 7}, [GB_EVENT_GAUGE] = {"gauge", 5}, [GB_EVENT_SAMPLE] = {"sample", 6}};
+    sqlite3_stmt *statement = writer->statement[WRITER_METRIC];
+    int64_t scope, id = writer->next_event++;
+    int result = writer_scope(writer, event->path, &scope);
+
+    if (result != SQLITE_OK)
+        return result;
+    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_bind_int64(statement, 2, thread);
+    sqlite3_bind_int64(statement, 3, scope);
+    sqlite3_bind_int64(statement, 4, (int64_t)event->seq);
+    sqlite3_bind_text(statement, 5, types[event->kind].text, types[event->kind].length, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 6, event->start_wall_ns);
+    sqlite3_bind_int64(statement, 7, event->start_mono_ns);
+    bind_value(statement, 8, &event->as.value);
+    sqlite3_bind_int64(statement, 9, event->flags);
+    result = writer_step(statement);
+    return result == SQLITE_OK && event->attr_count ? put_attributes(writer, id, event) : result;
+}
+
+static int put_loss(struct writer *writer, int64_t thread, const struct gb_event *event)
+{
+    sqlite3_stmt *statement = writer->statement[WRITER_LOSS];
+    int result = SQLITE_OK;
+
+    sqlite3_bind_int64(statement, 1, writer->next_event++);
+    sqlite3_bind_int64(statement, 2, thread);
+    sqlite3_bind_int64(statement, 3, (int64_t)event->seq);
+    sqlite3_bind_int64(statement, 4, event->start_wall_ns);
+    for (unsigned cause = 0; cause < GB_WORKER_CAUSES && result == SQLITE_OK; cause++) {
+        if (!event->as.account->dropped[cause])
+            continue;
+        sqlite3_bind_text(statement, 5, gb_cause_name(cause), -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 6, (int64_t)event->as.account->dropped[cause]);
+        result = writer_step(statement);
+    }
+    return result;
+}
+
+/* One event of a ring. */
+static int put_event(struct writer *writer, int64_t thread, const struct gb_event *event)
+{
+    switch (event->kind) {
+    case GB_EVENT_TIMING:
+        return put_timing(writer, thread, event);
+    case GB_EVENT_COUNTER:
+    case GB_EVENT_GAUGE:
+    case GB_EVENT_SAMPLE:
+        return put_metric(writer, thread, event);
+    case GB_EVENT_LOST:
+        return put_loss(writer, thread, event);
+    default:
+        return SQLITE_OK;
+    }
+}
+
+static int put_ledger(struct writer *writer, int64_t worker, const struct gb_account *account)
+{
+    sqlite3_stmt *drop = writer->statement[WRITER_LEDGER_DROP], *ledger = writer->statement[WRITER_LEDGER];
+    uint64_t dropped = account->malformed;
+    int result = SQLITE_OK;
+
+    sqlite3_bind_int64(drop, 1, worker);
+    for (unsigned cause = 0; cause < GB_WORKER_CAUSES && result == SQLITE_OK; cause++) {
+        if (!account->dropped[cause])
+            continue;
+        dropped += account->dropped[cause];
+        sqlite3_bind_text(drop, 2, gb_cause_name(cause), -1, SQLITE_STATIC);
+        sqlite3_bind_int64(drop, 3, (int64_t)account->dropped[cause]);
+        result = writer_step(drop);
+    }
+    if (result != SQLITE_OK)
+        return result;
+    const uint64_t sums[] = {account->attempted,       account->delivered,  dropped,
+                             account->malformed,       account->unfinished, account->attributes_left_out,
+                             account->names_overflowed};
+    sqlite3_bind_int64(ledger, 1, worker);
+    for (int i = 0; i < (int)(sizeof(sums) / sizeof(sums[0])); i++)
+        sqlite3_bind_int64(ledger, 2 + i, (int64_t)sums[i]);
+    return writer_step(ledger);
+}
+
+/* Told twice, by two collectors, it is the same rows. */
+static int put_end(struct writer *writer, int64_t id, const struct gb_worker *worker, const struct gb_account *account)
+{
+    sqlite3_stmt *statement = writer->statement[WRITER_WORKER_END];
+
+    sqlite3_bind_int64(statement, 1, worker->end_wall_ns);
+    sqlite3_bind_text(statement, 2, worker->how, (int)strnlen(worker->how, sizeof(worker->how)), SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 3, writer->next_event - 1);
+    sqlite3_bind_int64(statement, 4, id);
+    int result = writer_step(statement);
+    return result == SQLITE_OK ? put_ledger(writer, id, account) : result;
+}
+
+static int put_gap(struct writer *writer, int64_t worker, const struct held_run *held)
+{
+    sqlite3_stmt *statement = writer->statement[WRITER_GAP];
+
+    sqlite3_bind_int64(statement, 1, worker);
+    sqlite3_bind_int64(statement, 2, held->run.ring);
+    sqlite3_bind_int64(statement, 3, (int64_t)held->gap);
+    sqlite3_bind_int64(statement, 4, (int64_t)held->run.first_seq);
+    return writer_step(statement);
+}
+
+int writer_run(struct writer *writer, const struct held_run *held)
+{
+    const struct gb_run *run = &held->run;
+    struct writer_worker *worker;
+    int64_t thread = 0;
+    int result = writer_worker(writer, run->worker, &worker);
+
+    if (result == SQLITE_OK && run->ring_known && run->count)
+        result = writer_thread(writer, worker, run, &thread);
+    if (result == SQLITE_OK && run->ring_known && held->gap != run->first_seq)
+        result = put_gap(writer, worker->id, held);
+    for (uint32_t i = 0; i < run->count && result == SQLITE_OK; i++) {
+        if (run->ring_known)
+            result = put_event(writer, thread, &run->events[i]);
+        else if (run->events[i].kind == GB_EVENT_FINISHED) /* what no ring lost is in its account */
+            result = put_end(writer, worker->id, run->worker, run->events[i].as.account);
+    }
+    if (result == SQLITE_OK && run->ring_known)
+        result = writer_cursor(writer, run->worker->segment, run->ring, held->next);
+    return result;
+}
