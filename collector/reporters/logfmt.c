@@ -220,7 +220,7 @@ static char *put_worker(char *out, struct lines *lines, const struct gb_worker *
 {
     bool started = event->kind == GB_EVENT_STARTED;
 
-    out = PUT_HEAD(out, lines, false, "worker", started ? worker->start_wall_ns : worker->end_wall_ns);
+    out = PUT_HEAD(out, lines, false, "worker", event->start_wall_ns);
     if (started) {
         out = LINE_TEXT(out, " state=started clock=");
         out = put_text(out, worker->clock);

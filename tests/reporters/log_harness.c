@@ -134,7 +134,10 @@ void log_send(struct log_harness *harness, const struct gb_worker *worker, uint3
 void log_send_state(struct log_harness *harness, const struct gb_worker *worker, enum gb_event_kind kind)
 {
     const struct gb_account account = {.attempted = 12, .delivered = 10, .dropped = {2}};
-    const struct gb_event event = {.kind = (uint8_t)kind, .as.account = &account};
+    const struct gb_event event = {.kind = (uint8_t)kind,
+                                   .start_wall_ns =
+                                       kind == GB_EVENT_STARTED ? worker->start_wall_ns : worker->end_wall_ns,
+                                   .as.account = &account};
     const struct gb_run run = {.worker = worker, .events = &event, .count = 1};
     send_run(harness, &run);
 }

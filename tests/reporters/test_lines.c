@@ -99,8 +99,9 @@ static void json_as_drawn(void **unused)
 static void json_about_workers(void **unused)
 {
     (void)unused;
-    const struct gb_event started = {.kind = GB_EVENT_STARTED};
-    const struct gb_event finished = {.kind = GB_EVENT_FINISHED, .as.account = &account};
+    const struct gb_event started = {.kind = GB_EVENT_STARTED, .start_wall_ns = worker.start_wall_ns};
+    const struct gb_event finished = {
+        .kind = GB_EVENT_FINISHED, .start_wall_ns = worker.end_wall_ns, .as.account = &account};
     const struct gb_event lost = {
         .kind = GB_EVENT_LOST, .seq = 18, .start_wall_ns = 1795365682500000000, .as.account = &account};
     const char *dropped = "\"dropped\":{\"ring_full\":8,\"busy\":0,\"bad_value\":0,\"bad_name\":0,\"too_deep\":0,"
@@ -176,7 +177,8 @@ static void what_is_true_of_an_event(void **unused)
 static void logfmt_lines(void **unused)
 {
     (void)unused;
-    const struct gb_event finished = {.kind = GB_EVENT_FINISHED, .as.account = &account};
+    const struct gb_event finished = {
+        .kind = GB_EVENT_FINISHED, .start_wall_ns = worker.end_wall_ns, .as.account = &account};
     assert_string_equal(
         line(&logfmt_format, false, false, &run, &timing),
         "schema=1 event=telemetry.timing ts=2026-11-22T16:41:22.505123456Z level=info scope=my.pipeline.step "
