@@ -210,17 +210,17 @@ static int keep_complaint(void *context, int columns, char **values, char **name
 /* The header says whose it is from the first write on: it is set before WAL mode keeps it out of the file. */
 static int configure(sqlite3 *db, bool is_new)
 {
-    char text[64];
+    char text[96];
     int result = SQLITE_OK;
 
-    snprintf(text, sizeof(text), "pragma application_id = %d", SQLITE_SCHEMA_APPLICATION);
+    snprintf(text, sizeof(text), "pragma page_size = 8192; pragma application_id = %d", SQLITE_SCHEMA_APPLICATION);
     if (is_new)
         result = sqlite3_exec(db, text, NULL, NULL, NULL);
     if (result == SQLITE_OK)
         result = sqlite3_exec(db,
                               "pragma journal_mode = wal;"
                               "pragma synchronous = normal;"
-                              "pragma wal_autocheckpoint = 4096;"
+                              "pragma wal_autocheckpoint = 2048;"
                               "pragma journal_size_limit = 33554432;"
                               "pragma cache_size = -16384;"
                               "pragma temp_store = memory;"
