@@ -24,6 +24,7 @@
 #define SLEEP_FIRST_NS MS         /* under load */
 #define SLEEP_TRICKLE_NS (8 * MS) /* while a little comes */
 #define SLEEP_LAST_NS (100 * MS)  /* idle */
+#define NEWS_NS (50 * MS)         /* a new worker begins at full speed, and its first ring is not there yet */
 #define BUSY_FILL 1               /* 64ths of a ring: less is a trickle */
 #define PATIENT_PERCENT 25        /* a queue this full: batches are filled for longer, so that it holds more */
 #define PATIENT_NS (20 * MS)
@@ -96,7 +97,7 @@ static void choose_sleep(struct drain *drain)
 {
     const struct taker *taker = &drain->taker;
     int64_t longest = taker->found || taker->waiting || taker->batch ? SLEEP_TRICKLE_NS : SLEEP_LAST_NS;
-    if (taker->fill >= BUSY_FILL)
+    if (taker->fill >= BUSY_FILL || taker->now_ns - taker->news_ns < NEWS_NS)
         drain->sleep_ns = SLEEP_FIRST_NS;
     else
         drain->sleep_ns = 2 * drain->sleep_ns < longest ? 2 * drain->sleep_ns : longest;

@@ -130,6 +130,7 @@ struct segment {
     uint32_t names_known;
     uint64_t refused[GBW_CAUSES];      /* last seen; D */
     uint64_t unfinished;               /* events told for open scopes; D */
+    bool met;                          /* D: by a pass */
     bool started_told;                 /* D */
     bool started_safe;                 /* D: ... and every durable reporter has it */
     bool started_done;                 /* D: ... and this collector has nothing more to do about it */

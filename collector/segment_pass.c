@@ -35,6 +35,7 @@ static void adopt_ring(struct taker *taker, struct ring *ring)
     ring->tail = ring->taken;
     ring->stop_at = __atomic_load_n(&ring->producer->tail, __ATOMIC_RELAXED);
     ring->adopted = true;
+    taker->news_ns = taker->now_ns;
 }
 
 /* Returns whether every ring that the worker has published is here. */
@@ -195,6 +196,9 @@ void pass_segment(struct taker *taker, struct segment *segment)
         return;
     if (life == SEGMENT_DEAD && !segment->dead_ns)
         segment->dead_ns = taker->now_ns;
+    if (!segment->met)
+        taker->news_ns = taker->now_ns;
+    segment->met = true;
     timebase_refresh(&segment->timebase);
     bool all = adopt_rings(taker, segment);
     if (rings_of(segment) || life == SEGMENT_DEAD)

@@ -24,6 +24,7 @@ struct taker {
     bool durable;          /* some reporter is */
     struct batch *batch;   /* being filled; NULL: none */
     int64_t filled_ns;     /* when something came into it first */
+    int64_t news_ns;       /* when a segment or a ring was met for the first time: more is to come, and soon */
 
     /* of this pass */
     int64_t now_ns;
