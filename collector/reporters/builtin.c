@@ -6,6 +6,9 @@
 
 const struct gb_reporter *const builtin_reporters[] = {
     &gb_reporter_log,
+#ifdef GB_WITH_PROMETHEUS
+    &gb_reporter_prometheus,
+#endif
     &gb_reporter_summary,
 #ifdef GB_WITH_SQLITE
     &gb_reporter_sqlite,
