@@ -51,16 +51,15 @@ static void count_drop(void *collector, const char *cause, uint64_t events)
         harness->dropped += events;
 }
 
-int log_harness_open(struct log_harness *harness, const char *directory, const char *options)
+int log_harness_open_any(struct log_harness *harness, const char *directory, const char *reporter)
 {
-    char text[512], error[512];
+    char error[512];
     memset(harness, 0, sizeof(*harness));
-    snprintf(text, sizeof(text), "log:%s", options);
-    if (reporter_spec_parse(text, &harness->spec, error, sizeof(error))) {
+    if (reporter_spec_parse(reporter, &harness->spec, error, sizeof(error))) {
         fprintf(stderr, "%s\n", error);
         abort();
     }
-    harness->setup = (struct gb_reporter_setup){.name = "log",
+    harness->setup = (struct gb_reporter_setup){.name = harness->spec.reporter->name,
                                                 .options = harness->spec.values,
                                                 .directory = directory,
                                                 .host = "node \"1\"",
@@ -71,6 +70,13 @@ int log_harness_open(struct log_harness *harness, const char *directory, const c
     if (result)
         reporter_spec_clear(&harness->spec);
     return result;
+}
+
+int log_harness_open(struct log_harness *harness, const char *directory, const char *options)
+{
+    char text[512];
+    snprintf(text, sizeof(text), "log:%s", options);
+    return log_harness_open_any(harness, directory, text);
 }
 
 void log_harness_close(struct log_harness *harness)

@@ -22,6 +22,8 @@ void log_directory_remove(const char *path);
 
 /* 0 or the error of open; `options` after "log:". `directory` NULL: never durable. */
 int log_harness_open(struct log_harness *harness, const char *directory, const char *options);
+/* The same for another reporter: all that a user would write, "sqlite:path=...". */
+int log_harness_open_any(struct log_harness *harness, const char *directory, const char *reporter);
 void log_harness_close(struct log_harness *harness);
 
 /* Worker `id`: its segment is made of its id, alike in the first digits for ids that differ by 1,000. */
