@@ -68,7 +68,7 @@ static void ten_million_from_four_times_four(void **state)
     (void)state;
     const uint64_t events = 10000000 / 16;
     char spec[256];
-    snprintf(spec, sizeof spec, "summary:format=json,path=%s", place_path(&place, "envelope"));
+    snprintf(spec, sizeof spec, "summary:format=json,queue=1024,path=%s", place_path(&place, "envelope"));
     pid_t pid = collector(&place, (const char *const[]){spec, NULL});
     pid_t workers[4];
     for (int i = 0; i < 4; i++)
