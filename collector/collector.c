@@ -124,6 +124,7 @@ static int start_watching(struct collector *collector)
 
 static int start(struct collector *collector)
 {
+    clock_start(); /* takes some ms: before the lock says to workers that somebody drains */
     int error = open_directory(collector);
     if (error)
         return error;
@@ -138,7 +139,6 @@ static int start(struct collector *collector)
         say("cannot start: %s", strerror(-error));
         return error;
     }
-    clock_start();
     collector->reaped_pending = true;
     error = start_stages(collector);
     return error ? error : start_watching(collector);
