@@ -25,7 +25,7 @@ struct marks {
     struct mark mark[MARKS];
 };
 
-/* Words of gbw_checkpoint.reserved: how much of header.refused was told, so that a new collector does not tell it again. */
+/* Words of gbw_checkpoint.refused: how much of header.refused was told, so that a new collector does not tell it again. */
 _Static_assert(GBW_CAUSES <= 14, "refused counts fit the reserved words");
 
 static uint64_t checksum(const struct gbw_checkpoint *checkpoint)
@@ -63,12 +63,12 @@ static void set_cursors(struct ring *ring, uint64_t head, uint64_t taken)
 
 static void restore_segment(struct segment *segment, const struct gbw_checkpoint *checkpoint)
 {
-    segment->started_told |= (checkpoint->started & CHECKPOINT_STARTED) != 0;
-    segment->started_safe |= (checkpoint->started & CHECKPOINT_STARTED_SAFE) != 0;
-    segment->finished_replay |= (checkpoint->started & CHECKPOINT_FINISHED) != 0;
+    segment->started_told |= (checkpoint->told & GBW_TOLD_STARTED) != 0;
+    segment->started_safe |= (checkpoint->told & GBW_TOLD_STARTED_SAFE) != 0;
+    segment->finished_replay |= (checkpoint->told & GBW_TOLD_FINISHED) != 0;
     for (unsigned i = 0; i < GBW_CAUSES; i++) {
-        if (segment->refused_told[i] < checkpoint->reserved[i])
-            segment->refused_told[i] = checkpoint->reserved[i];
+        if (segment->refused_told[i] < checkpoint->refused[i])
+            segment->refused_told[i] = checkpoint->refused[i];
     }
 }
 
@@ -184,11 +184,11 @@ void checkpoint_store(struct ring *ring)
         return;
     if ((int64_t)(ring->replayed_below - ring->taken) > 0)
         checkpoint.taken = ring->replayed_below; /* a restart during the replay must not forget what was told before */
-    checkpoint.started = (segment->started_told ? CHECKPOINT_STARTED : 0u) |
-                         (segment->started_safe ? CHECKPOINT_STARTED_SAFE : 0u) |
-                         (segment->finished_told || segment->finished_replay ? CHECKPOINT_FINISHED : 0u);
+    checkpoint.told = (segment->started_told ? GBW_TOLD_STARTED : 0u) |
+                      (segment->started_safe ? GBW_TOLD_STARTED_SAFE : 0u) |
+                      (segment->finished_told || segment->finished_replay ? GBW_TOLD_FINISHED : 0u);
     memcpy(checkpoint.thread, ring->lease_head.thread, sizeof(checkpoint.thread));
-    memcpy(checkpoint.reserved, segment->refused_told, sizeof(segment->refused_told));
+    memcpy(checkpoint.refused, segment->refused_told, sizeof(segment->refused_told));
     checkpoint.checksum = checksum(&checkpoint);
     ring->checkpoint_generation = checkpoint.generation;
     ring->stored_head = ring->head;

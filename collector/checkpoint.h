@@ -15,13 +15,6 @@
 
 #include "collector/segment.h"
 
-/* Bits of gbw_checkpoint.started. */
-enum {
-    CHECKPOINT_STARTED = 1,      /* the worker's `started` line was handed out */
-    CHECKPOINT_STARTED_SAFE = 2, /* ... and what came after it was committed */
-    CHECKPOINT_FINISHED = 4      /* its unfinished scopes and its last line were handed out */
-};
-
 /*
  * Sets the cursors of a ring that was just attached: from the newest valid checkpoint, else from consumer->head. What no
  * worker and no collector can have written is not believed: then the ring starts at its tail, a violation. -ENOMEM.

@@ -271,6 +271,9 @@ struct gbw_producer {
 GBW_ASSERT(sizeof(struct gbw_producer) == GBW_PAGE, "the producer has a page of its own");
 GBW_ASSERT(__builtin_offsetof(struct gbw_producer, frame) == GBW_PAGE / 2, "frames");
 
+/* What was said of the worker as a whole: its first line was handed out; every durable reporter has it; so was its end. */
+enum gbw_told { GBW_TOLD_STARTED = 1, GBW_TOLD_STARTED_SAFE = 2, GBW_TOLD_FINISHED = 4 };
+
 /*
  * What a new collector needs to go on where the last one was killed. `head` is where it replays from; between `head`
  * and `taken` stand records that a reporter which is not durable may have seen already.
@@ -282,10 +285,11 @@ struct gbw_checkpoint {
     uint64_t malformed_head, malformed_taken; /* slots that were no record */
     uint64_t lease;                           /* in force at head */
     uint32_t tid;
-    uint32_t started; /* 1: the worker's `started` line was handed out */
+    uint32_t told; /* bits of enum gbw_told */
     char thread[16];
-    struct gbw_anchor anchor; /* in force at head */
-    uint64_t reserved[14];
+    struct gbw_anchor anchor;     /* in force at head */
+    uint64_t refused[GBW_CAUSES]; /* how much of header.refused was told */
+    uint64_t reserved[14 - GBW_CAUSES];
     uint64_t checksum; /* FNV-1a (64 bit) of all bytes before it */
 };
 GBW_ASSERT(sizeof(struct gbw_checkpoint) == 232, "checkpoint");
