@@ -192,7 +192,7 @@ where t.flags & 4
 group by s.scope_id, a.value
 order by count(*) desc;
 
--- 8. What was counted? Exact while the total of a counter of integers stays below 2^63.
+-- 8. What was counted? Exact while the total of a counter of integers stays below 9.2e18; then a real.
 drop view if exists counter_totals;
 create view counter_totals as
 select path as counter,
