@@ -123,6 +123,11 @@ void protobuf_bytes(struct protobuf *out, uint32_t field, const void *bytes, siz
 {
     put_tag(out, field, WIRE_DELIMITED);
     protobuf_put_uint(out, length);
+    protobuf_put_raw(out, bytes, length);
+}
+
+void protobuf_put_raw(struct protobuf *out, const void *bytes, size_t length)
+{
     uint8_t *at = reserve(out, length);
     if (at == NULL || length == 0)
         return;

@@ -45,6 +45,9 @@ void protobuf_put_sint(struct protobuf *out, int64_t value);
 void protobuf_put_fixed64(struct protobuf *out, uint64_t value);
 void protobuf_put_double(struct protobuf *out, double value);
 
+/* Bytes that are in protobuf's form already. */
+void protobuf_put_raw(struct protobuf *out, const void *bytes, size_t length);
+
 void protobuf_clear(struct protobuf *out); /* keeps the memory for the next one */
 void protobuf_free(struct protobuf *out);  /* the bytes; takes an empty one */
 
