@@ -207,16 +207,21 @@ static int merge_gauge(struct tally_path *into, const struct tally_gauge *from)
     return 0;
 }
 
+void tally_counter_merge(struct tally_counter *into, const struct tally_counter *from)
+{
+    into->integers += from->integers;
+    add_real(into, from->reals);
+    into->lost += from->lost;
+    into->has_reals |= from->has_reals;
+    into->count += from->count;
+}
+
 static int merge_counter(struct tally_path *into, const struct tally_counter *from)
 {
     struct tally_counter *counter = part_of(&into->counter, sizeof(*counter));
     if (counter == NULL)
         return -ENOMEM;
-    counter->integers += from->integers;
-    add_real(counter, from->reals);
-    counter->lost += from->lost;
-    counter->has_reals |= from->has_reals;
-    counter->count += from->count;
+    tally_counter_merge(counter, from);
     return 0;
 }
 
