@@ -16,7 +16,6 @@
 #include "collector/collector.h"
 #include "collector/option_value.h"
 #include "collector/options.h"
-#include "collector/reporters/builtin.h"
 #include "collector/roster.h"
 #include "collector/say.h"
 
@@ -86,16 +85,6 @@ static void hold_signals(int how)
     sigprocmask(how, &set, NULL);
 }
 
-static void list_reporters(void)
-{
-    for (size_t i = 0; builtin_reporters[i]; i++) {
-        printf("%s%s: %s\n", i ? "\n" : "", builtin_reporters[i]->name, builtin_reporters[i]->help);
-        options_print_help(stdout, builtin_reporters[i]->options);
-    }
-    printf("\nevery reporter:\n");
-    options_print_help(stdout, reporter_common_options);
-}
-
 static int add_reporter(struct settings *settings, const char *text)
 {
     char error[512];
@@ -151,7 +140,7 @@ static int parse(struct settings *settings, int argc, char **argv)
         else if (row == VERBOSE_ROW)
             settings->verbose = true;
         else if (row == REPORTERS_ROW)
-            return list_reporters(), ARGS_HELPED;
+            return reporters_print_help(stdout), ARGS_HELPED;
         if (error)
             return ARGS_WRONG;
     }

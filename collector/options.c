@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collector/option_value.h"
+#include "collector/plugin.h"
 #include "collector/reporters/builtin.h"
 
 #define QUEUE_MAX 65536
@@ -75,7 +76,7 @@ static int refuse_reporter(const char *name, char *error, size_t error_size)
     fputs(" (there are:", out);
     for (size_t i = 0; builtin_reporters[i]; i++)
         fprintf(out, "%s %s", i ? "," : "", builtin_reporters[i]->name);
-    fputs(")", out);
+    fputs("; a plug-in is named by its path, like ./x.so)", out);
     fclose(out);
     return -EINVAL;
 }
@@ -175,9 +176,12 @@ static int set_own(struct reporter_spec *spec, const struct gb_option *option, c
 
 int reporter_spec_begin(const char *name, struct reporter_spec *ret_spec, char *error, size_t error_size)
 {
-    *ret_spec = (struct reporter_spec){.reporter = builtin_find(name)};
-    if (!ret_spec->reporter)
-        return refuse_reporter(name, error, error_size);
+    *ret_spec = (struct reporter_spec){0};
+    int result = plugin_is_path(name) ? plugin_load(name, &ret_spec->reporter, error, error_size) : 0;
+    if (!result && !ret_spec->reporter && !(ret_spec->reporter = builtin_find(name)))
+        result = refuse_reporter(name, error, error_size);
+    if (result)
+        return result;
     ret_spec->queue = (uint32_t)strtoul(reporter_common_options[COMMON_QUEUE].fallback, NULL, 10);
     ret_spec->values = calloc(count_options(ret_spec->reporter->options) + 1, sizeof(*ret_spec->values));
     if (!ret_spec->values) {
@@ -332,24 +336,4 @@ int reporter_specs_name(struct reporter_spec *specs, unsigned count, char *error
             snprintf(specs[i].name, sizeof(specs[i].name), "%.20s-%u", specs[i].reporter->name, same);
     }
     return 0;
-}
-
-static void print_value(FILE *out, const struct gb_option *option)
-{
-    static const char *const types[] = {
-        [GB_OPTION_TEXT] = "TEXT", [GB_OPTION_BOOL] = "yes|no",   [GB_OPTION_INT] = "N",
-        [GB_OPTION_CHOICE] = "",   [GB_OPTION_DURATION] = "TIME", [GB_OPTION_BYTES] = "BYTES"};
-    fputs(option->type == GB_OPTION_CHOICE ? option->choices : types[option->type], out);
-}
-
-void options_print_help(FILE *out, const struct gb_option *options)
-{
-    for (; options && options->name; options++) {
-        fprintf(out, "    %s=", options->name);
-        print_value(out, options);
-        fprintf(out, "\n        %s", options->help);
-        if (options->fallback)
-            fprintf(out, " (default: %s)", options->fallback);
-        fputc('\n', out);
-    }
 }

@@ -30,7 +30,9 @@ void reporter_spec_clear(struct reporter_spec *spec);
 /* Gives each its own name (log, log-2). -EINVAL: two write to the same path. */
 int reporter_specs_name(struct reporter_spec *specs, unsigned count, char *error, size_t error_size);
 
-/* The rows of a table as help. */
+/* The rows of a table as help; a reporter with its own; all that are built in. */
 void options_print_help(FILE *out, const struct gb_option *options);
+void reporter_print_help(FILE *out, const struct gb_reporter *reporter);
+void reporters_print_help(FILE *out);
 
 #endif

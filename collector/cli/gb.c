@@ -14,6 +14,7 @@ static const struct {
     {"run", "run a command, and see where its time went", command_run},
     {"ls", "list the workers of a directory: rings, backlog, drops", command_ls},
     {"config", "show the effective configuration, and where it comes from", command_config},
+    {"reporters", "list the reporters with their options; check a plug-in", command_reporters},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -21,7 +22,7 @@ static void help(FILE *out)
 {
     fputs("usage: gb COMMAND [OPTION...]\n\n", out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
     fputs("\ngb COMMAND --help tells of each. gb --version writes the version.\n", out);
 }
 
@@ -34,7 +35,7 @@ static int unknown(const char *word)
     fprintf(stderr, "gb: no such command: %s; ", word);
     if (near != NULL)
         fprintf(stderr, "did you mean %s? ", near);
-    fputs("accepted: run, ls, config, help, --help, --version\n", stderr);
+    fputs("accepted: run, ls, config, reporters, help, --help, --version\n", stderr);
     return 2;
 }
 

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* A shared object that is no plug-in. */
+int nothing(void);
+int nothing(void)
+{
+    return 0;
+}
