@@ -79,21 +79,29 @@ static void close_database(struct sqlite *self)
     database_close(&self->database);
 }
 
-/* Opens the file at the path, and a writer for it. 0 or -errno; why: a sentence. */
-static int open_database(struct sqlite *self, char *why, size_t why_size)
+/* Opens the file at the path, and a writer for it; `load`: also what it has of every ring. Damage that shows only now moves it
+ * aside, once. 0 or -errno; why: a sentence. */
+static int open_database(struct sqlite *self, bool load, char *why, size_t why_size)
 {
-    int error = database_open(&self->database, why, why_size);
-
-    if (error)
-        return error;
-    int result = writer_open(&self->writer, self->database.db);
-    if (result == SQLITE_OK)
-        return 0;
-    snprintf(why, why_size, "cannot be opened: %s", sqlite3_errmsg(self->database.db));
-    if (database_is_damaged(result))
-        database_set_aside(&self->database, why);
-    close_database(self);
-    return database_errno(result);
+    for (bool again = true;; again = false) {
+        int error = database_open(&self->database, why, why_size);
+        if (error)
+            return error;
+        int result = writer_open(&self->writer, self->database.db);
+        if (result == SQLITE_OK && load)
+            result = writer_load_cursors(&self->writer, &self->cursors);
+        if (result == SQLITE_OK)
+            return 0;
+        if (load)
+            cursors_clear(&self->cursors);
+        snprintf(why, why_size, "%s", database_message(&self->database, result));
+        writer_close(&self->writer);
+        if (!again || !database_is_damaged(result) || database_set_aside(&self->database, why)) {
+            snprintf(why, why_size, "cannot be opened: %s", sqlite3_errstr(result));
+            database_close(&self->database);
+            return database_errno(result);
+        }
+    }
 }
 
 static void drop_forgotten(struct sqlite *self)
@@ -139,7 +147,7 @@ static int store(struct sqlite *self, char *why, size_t why_size)
     if (result == SQLITE_OK && !done)
         result = write_held(self);
     if (result != SQLITE_OK)
-        snprintf(why, why_size, "%s", sqlite3_errmsg(self->database.db));
+        snprintf(why, why_size, "%s", database_message(&self->database, result));
     if (result != SQLITE_OK || done)
         writer_rollback(&self->writer);
     return result;
@@ -175,7 +183,7 @@ static bool replace_damaged(struct sqlite *self, int result, char *why, size_t w
         snprintf(why, why_size, "is damaged, and cannot be moved aside");
         return false;
     }
-    return open_database(self, why, why_size) == 0;
+    return open_database(self, false, why, why_size) == 0;
 }
 
 static int sqlite_flush(void *context)
@@ -187,7 +195,7 @@ static int sqlite_flush(void *context)
 
     if (!self->hold.first && !self->forgotten)
         return 0;
-    if (!self->database.db && open_database(self, why, sizeof(why)))
+    if (!self->database.db && open_database(self, false, why, sizeof(why)))
         return tell_trouble(self, SQLITE_CANTOPEN, why);
     int result = store(self, why, sizeof(why));
     if (result != SQLITE_OK && replace_damaged(self, result, why, sizeof(why)))
@@ -267,11 +275,11 @@ static int sqlite_reopen(void *context)
 
     if (!self->database.db || !database_has_moved(&self->database, &removed))
         return 0;
-    if (!removed && sqlite_flush(self))
+    if (!removed && (sqlite_flush(self) || database_complete(&self->database)))
         return 0; /* the next tick tries again */
     close_database(self);
     self->new_file = true;
-    if (open_database(self, why, sizeof(why)))
+    if (open_database(self, false, why, sizeof(why)))
         tell_trouble(self, SQLITE_CANTOPEN, why);
     return 0;
 }
@@ -352,31 +360,11 @@ static void sqlite_close(void *context)
     sqlite_free(self);
 }
 
-static int open_and_load(struct sqlite *self)
-{
-    char why[256];
-    int result = SQLITE_OK;
-
-    for (int i = 0; i < 2; i++) {
-        int error = open_database(self, why, sizeof(why));
-        if (error) {
-            SAY(self, "%s %s", self->database.path, why);
-            return error;
-        }
-        result = writer_load_cursors(&self->writer, &self->cursors);
-        if (!database_is_damaged(result))
-            break;
-        cursors_clear(&self->cursors);
-        writer_close(&self->writer);
-        database_set_aside(&self->database, "its cursors cannot be read");
-    }
-    return database_errno(result);
-}
-
 static int sqlite_open(const struct gb_reporter_setup *setup, void **ret_self)
 {
     int64_t max_bytes = setup->options[OPTION_MAX_SIZE].number;
     struct sqlite *self = calloc(1, sizeof(*self));
+    char why[256];
 
     if (!self)
         return -ENOMEM;
@@ -389,8 +377,9 @@ static int sqlite_open(const struct gb_reporter_setup *setup, void **ret_self)
         sqlite_free(self);
         return -EINVAL;
     }
-    int error = open_and_load(self);
+    int error = open_database(self, true, why, sizeof(why));
     if (error) {
+        SAY(self, "%s %s", self->database.path, why);
         sqlite_free(self);
         return error;
     }

@@ -74,6 +74,12 @@ int database_errno(int result)
     }
 }
 
+const char *database_message(const struct database *database, int result)
+{
+    int last = sqlite3_extended_errcode(database->db);
+    return last == result ? sqlite3_errmsg(database->db) : sqlite3_errstr(result);
+}
+
 void database_close(struct database *database)
 {
     if (database->db)
@@ -252,6 +258,8 @@ static int open_sqlite(struct database *database, enum content content, int64_t 
         result = configure(database->db, content != CONTENT_OURS);
     if (result == SQLITE_OK && content == CONTENT_OURS && size <= CHECKED_BYTES)
         result = sqlite3_exec(database->db, "pragma quick_check(1)", keep_complaint, complaint, NULL);
+    if (result == SQLITE_OK && sqlite3_db_readonly(database->db, "main")) /* we could open it for writing */
+        snprintf(complaint, sizeof(complaint), "its header says that nobody may write to it");
     if (result == SQLITE_OK && complaint[0])
         result = SQLITE_CORRUPT;
     if (result == SQLITE_OK)
@@ -308,6 +316,11 @@ int database_open(struct database *database, char *ret_why, size_t why_size)
             database_close(database);
     }
     return error;
+}
+
+int database_complete(struct database *database)
+{
+    return sqlite3_wal_checkpoint_v2(database->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
 bool database_has_moved(const struct database *database, bool *ret_removed)

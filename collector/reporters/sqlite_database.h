@@ -41,11 +41,16 @@ void database_close(struct database *database);
 /* Moves the open, damaged database aside and closes it; `why` is for the message. On error it is closed and still there. */
 int database_set_aside(struct database *database, const char *why);
 
+/* All of the WAL into the file itself. SQLite's result; busy: somebody reads what is older. */
+int database_complete(struct database *database);
+
 /* Does the path lead to another file now, or to none? ret_removed: ours has no name any more. */
 bool database_has_moved(const struct database *database, bool *ret_removed);
 
 /* Waiting may help (a lock, a full disk, memory) or will not: then the file is damaged, or not ours any more. */
 bool database_is_damaged(int result);
 int database_errno(int result);
+/* In words; valid until the next call of SQLite. */
+const char *database_message(const struct database *database, int result);
 
 #endif
