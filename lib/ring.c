@@ -26,9 +26,13 @@ void ring_drop(struct gb_thread *self, enum gbw_cause cause)
 static void wake_collector(void)
 {
     struct gbw_bell *bell = gb_process.bell;
-    if (!bell || __atomic_load_n(&bell->asleep, __ATOMIC_SEQ_CST) != 1)
-        return;
     uint32_t asleep = 1;
+    if (!bell)
+        return;
+    /* pairs with the fence in bell_declare_asleep: either the drain sees our tail, or we see that it sleeps */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&bell->asleep, __ATOMIC_RELAXED) != 1)
+        return;
     if (__atomic_compare_exchange_n(&bell->asleep, &asleep, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
         int saved = errno;
         syscall(SYS_futex, &bell->asleep, FUTEX_WAKE, 1, NULL, NULL, 0);

@@ -43,6 +43,25 @@ static void the_end_of_a_worker(void **state)
     check_sums(2);
 }
 
+/* More than one pass takes of a ring: the end comes after all of it. */
+static void the_end_waits_for_a_full_ring(void **state)
+{
+    (void)state;
+    rig_ring(&rig, 16384, 0);
+    struct fake_emit open = {.kind = GBW_TIMING, .path = path, .start = fake_now()};
+    fake_push(rig.fake, 0, &open);
+    rig_start(&rig, (struct recorder *[]){&first}, 1);
+    emit(0, 16000);
+    die("vanished");
+    assert_true(rig_await(is_committed, NULL));
+    rig_stop(&rig, PATIENCE);
+    assert_int_equal(first.count, 1 + 16000 + 1 + 1);
+    assert_int_equal(first.seen[16001].flags, GB_EVENT_UNFINISHED);
+    assert_true(first.seen[16001].seq == 16000);
+    assert_int_equal(first.seen[16002].kind, GB_EVENT_FINISHED);
+    assert_true(first.seen[16002].account.delivered == 16000);
+}
+
 static void a_worker_without_rings(void **state)
 {
     (void)state;
@@ -182,13 +201,10 @@ static void frames_of_an_unpublished_lease(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCENE(the_end_of_a_worker),
-        SCENE(a_worker_without_rings),
-        SCENE(truncated_file_is_quarantined),
-        SCENE(open_scopes_are_told),
-        SCENE(what_was_published_is_not_told_again),
-        SCENE(deeper_than_the_frames),
-        SCENE(frames_of_an_unpublished_lease),
+        SCENE(the_end_of_a_worker),    SCENE(the_end_waits_for_a_full_ring),
+        SCENE(a_worker_without_rings), SCENE(truncated_file_is_quarantined),
+        SCENE(open_scopes_are_told),   SCENE(what_was_published_is_not_told_again),
+        SCENE(deeper_than_the_frames), SCENE(frames_of_an_unpublished_lease),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,6 +150,31 @@ static void full_ring_drops_whole_events_and_says_so(void **state)
     assert_int_equal(attempted() - tried, slots + 2);
 }
 
+/* Somebody has written into `head`: nothing is overwritten, nothing read beyond, and the header says so. */
+static void a_foreign_head_makes_the_ring_full(void **state)
+{
+    (void)state;
+    inspect_skip(0);
+    struct gbw_consumer *consumer = (struct gbw_consumer *)(uintptr_t)gb_self->consumer;
+    uint64_t head = consumer->head, tail = gb_self->tail, violations = inspect_header()->violations;
+    const uint64_t foreign[] = {tail + 1, tail - gb_self->mask - 2};
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t lost = dropped(GB_RING_FULL);
+        __atomic_store_n(&consumer->head, foreign[i], __ATOMIC_RELEASE);
+        gb_self->limit = tail; /* as far as the producer knows, the ring may be full: it looks */
+        GB_COUNT("nowhere", 1);
+        assert_int_equal(gb_self->tail, tail);
+        assert_int_equal(dropped(GB_RING_FULL) - lost, 1);
+        assert_int_equal(inspect_header()->violations - violations, i + 1);
+    }
+    __atomic_store_n(&consumer->head, head, __ATOMIC_RELEASE);
+    GB_COUNT("again", 1);
+    struct seen seen;
+    assert_true(inspect_next(0, &seen));
+    assert_int_equal(seen.lost[GBW_RING_FULL], 2);
+    assert_string_equal(inspect_event(0).path, "again");
+}
+
 static void *emits_across(void *barrier)
 {
     GB_COUNT("i", 0);
@@ -304,6 +329,7 @@ int main(void)
         cmocka_unit_test(takes_names_and_times_made_at_run_time),
         cmocka_unit_test(previews_are_cut_and_clean),
         cmocka_unit_test(full_ring_drops_whole_events_and_says_so),
+        cmocka_unit_test(a_foreign_head_makes_the_ring_full),
         cmocka_unit_test(indices_near_their_limits),
         cmocka_unit_test(is_refused_inside_an_emit),
         cmocka_unit_test(goes_on_after_siglongjmp_out_of_a_handler),

@@ -109,6 +109,31 @@ static void flushes(void)
     CHECK_EQUAL(gb_flush(0), -ENOTSUP);
 }
 
+/* A collector that says that it sleeps is woken when a ring is half full, once; one that is awake is left alone. */
+static void wakes(void)
+{
+    setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "16384", 1);
+    GB_COUNT("items", 1);
+    const struct gb_thread *thread = rings_at(0);
+    uint32_t *asleep = &gb_process.bell->asleep;
+    uint64_t slots = thread->mask + 1;
+    for (unsigned round = 0; round < 3; round++) {
+        take(0);
+        uint64_t begin = thread->tail;
+        if (round < 2) {
+            __atomic_store_n(asleep, 1, __ATOMIC_SEQ_CST);
+            while (__atomic_load_n(asleep, __ATOMIC_SEQ_CST) && thread->tail - begin < slots)
+                GB_COUNT("items", 1);
+            CHECK(thread->tail - begin >= slots / 2 && thread->tail - begin <= slots / 2 + 2);
+            __atomic_store_n(asleep, 1, __ATOMIC_SEQ_CST);
+        }
+        while (thread->tail - begin < slots)
+            GB_COUNT("items", 1);
+        CHECK_EQUAL(__atomic_exchange_n(asleep, 0, __ATOMIC_SEQ_CST), round < 2);
+    }
+    CHECK_EQUAL(dropped(GB_RING_FULL), 0);
+}
+
 static void counts(void)
 {
     struct gb_stats stats;
@@ -145,6 +170,7 @@ static void off(void)
         in_child(test);                                                                                                \
     }
 CHILD_TEST(flushes)
+CHILD_TEST(wakes)
 CHILD_TEST(counts)
 CHILD_TEST(off)
 
@@ -152,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_flushes),
+        cmocka_unit_test(run_wakes),
         cmocka_unit_test(run_counts),
         cmocka_unit_test(run_off),
     };

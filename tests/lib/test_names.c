@@ -204,6 +204,8 @@ static void text_budget(void)
     char text[256];
     uint32_t i;
     CHECK(gb_enabled());
+    /* children of (overflow) are (overflow), also while there is room */
+    CHECK_EQUAL(path(GBW_OVERFLOW_PATH, "child"), GBW_OVERFLOW_PATH);
     memset(text, 'x', 255);
     text[255] = '\0';
     for (i = 0; i < 5000; i++) {

@@ -200,6 +200,20 @@ static void tiny_tmpfs(void)
     CHECK_EQUAL(scratch_count(GBW_TEMP_PREFIX, NULL), 0);
 }
 
+/* Much is asked for, little is there: a smaller ring, and nothing is lost. */
+static void halved(void)
+{
+    if (!mount_small("512k"))
+        _exit(CANNOT);
+    setenv("GEMINI_BATCH_TELEMETRY_MAX_BYTES", "64M", 1);
+    setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "1M", 1);
+    emit(10);
+    uint64_t bytes = (uint64_t)process_segment()->rings[0].slots * GBW_SLOT;
+    CHECK(bytes >= GBW_RING_BYTES_MIN && bytes <= 256u << 10 && (bytes & (bytes - 1)) == 0);
+    CHECK_EQUAL(attempted(), 10);
+    CHECK_EQUAL(dropped(GB_NO_RING), 0);
+}
+
 static void expect_lines(void (*test)(void), const char *says, unsigned lines)
 {
     char text[2000];
@@ -212,6 +226,7 @@ static void small_file_systems(void **state)
 {
     (void)state;
     in_child(small_tmpfs);
+    in_child(halved);
     expect_lines(many_threads_small_tmpfs, "a thread gets no ring in", 1);
     expect_lines(tiny_tmpfs, "no space left", 1);
 }

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker that is stopped after each single instruction of its emits: whenever it is killed, this is what it leaves. Looked at from
+ * another process, by the wire format alone.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+#include <gb/telemetry.h>
+
+#include "gb/wire.h"
+#include "tests/lib/child.h"
+
+#define TEXT "a text that stands in the arena, and then in slots of its own"
+#define STEPS_MAX 200000u
+
+static void emit(void)
+{
+    GB_SCOPE ("outer") {
+        GB_SCOPE ("inner", GB_KV("text", TEXT))
+            GB_COUNT("items", 1);
+    }
+    GB_COUNT("items", -1); /* dropped */
+    GB_COUNT("after", 1);  /* and told before this */
+}
+
+/* The first round makes segment, ring, names and cache; the second is stepped through. */
+static void worker(void)
+{
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+        _exit(CANNOT);
+    emit();
+    raise(SIGSTOP);
+    emit();
+    raise(SIGSTOP);
+    _exit(0);
+}
+
+/* What is seen of the worker's only ring. */
+static const struct gbw_header *header;
+static const struct gbw_producer *producer;
+static const uint8_t *arena;
+static const struct gbw_record *slots;
+static uint64_t mask, file_bytes;
+
+static void map_segment(void)
+{
+    struct stat st;
+    DIR *dir = opendir(scratch);
+    int fd = -1;
+    assert_non_null(dir);
+    for (struct dirent *entry; fd < 0 && (entry = readdir(dir));)
+        if (strncmp(entry->d_name, GBW_SEGMENT_PREFIX, strlen(GBW_SEGMENT_PREFIX)) == 0)
+            fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
+    closedir(dir);
+    assert_true(fd >= 0 && fstat(fd, &st) == 0);
+    file_bytes = (uint64_t)st.st_size;
+    const uint8_t *map = mmap(NULL, file_bytes, PROT_READ, MAP_SHARED, fd, 0);
+    assert_true(map != MAP_FAILED);
+    close(fd);
+    header = (const void *)map;
+    const struct gbw_ring_entry *entry = (const void *)(map + header->rings_offset);
+    producer = (const void *)(map + entry->offset);
+    arena = map + entry->offset + GBW_PAGE;
+    slots = (const void *)(map + entry->offset + GBW_RING_OVERHEAD);
+    mask = entry->slots - 1;
+}
+
+static uint32_t kind_of(const struct gbw_record *record)
+{
+    return record->word[0] & 0xff;
+}
+
+static uint32_t path_of(const struct gbw_record *record)
+{
+    return (uint32_t)(record->word[0] >> 32);
+}
+
+/* Events and timings that were published since `from`, each of them whole. */
+struct told {
+    uint64_t events, timings, lost;
+    const struct gbw_record *last_timing;
+};
+
+static struct told read_slots(uint64_t from, uint64_t tail)
+{
+    struct told told = {0};
+    for (uint64_t at = from; at != tail; at++) {
+        const struct gbw_record *record = &slots[at & mask];
+        const struct gbw_more *more = (const void *)record;
+        if (kind_of(record) == GBW_LOST) {
+            told.lost++;
+        } else if (kind_of(record) == GBW_MORE) {
+            const char *part = &TEXT[(more->index - 1u) * GBW_MORE_BYTES];
+            assert_true(more->total == 2 && (more->index == 1 || more->index == 2));
+            assert_memory_equal(more->bytes, part, more->index == 1 ? GBW_MORE_BYTES : strlen(part));
+        } else {
+            assert_in_range(kind_of(record), GBW_TIMING, GBW_SAMPLE);
+            assert_in_range(path_of(record), GBW_FIRST_NAME, header->name_count - 1);
+            told.events++;
+        }
+        if (kind_of(record) == GBW_TIMING) {
+            told.timings++;
+            told.last_timing = record;
+        }
+    }
+    return told;
+}
+
+static uint64_t dropped_events(void)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < GBW_CAUSES; i++)
+        sum += producer->dropped[i];
+    return sum;
+}
+
+/* How it stood before the second round. */
+static struct before {
+    uint64_t tail, attempted, dropped, starts;
+} before;
+
+static uint64_t open_most; /* scopes that were ever seen open or told */
+
+static void sums_agree(void)
+{
+    struct told told = read_slots(before.tail, producer->tail);
+    uint64_t settled = told.events + dropped_events() - before.dropped;
+    assert_in_range(producer->attempted - before.attempted - settled, 0, 1);
+    assert_true(told.lost <= dropped_events() - before.dropped);
+}
+
+static void scope_is_open_or_told(void)
+{
+    struct told told = read_slots(before.tail, producer->tail);
+    uint32_t depth = producer->depth;
+    bool twice = depth + told.timings > open_most && told.timings &&
+                 producer->frame[depth - 1].word[1] == told.last_timing->word[1];
+    assert_true(depth <= 2);
+    assert_true(depth + told.timings >= open_most); /* else one of them would vanish */
+    if (twice)                                      /* ended, and still open: which the autopsy recognises so */
+        assert_int_equal(path_of(&producer->frame[depth - 1]), path_of(told.last_timing));
+    else
+        open_most = depth + told.timings;
+    for (uint32_t i = 0; i < depth; i++) {
+        assert_int_equal(kind_of(&producer->frame[i]), GBW_TIMING);
+        assert_in_range(path_of(&producer->frame[i]), GBW_FIRST_NAME, header->name_count - 1);
+        assert_true(producer->frame[i].word[1] > before.starts); /* not what stood there from the last time */
+    }
+    if (depth == 2) {
+        assert_int_equal(producer->ext[1].length, strlen(TEXT));
+        assert_memory_equal(arena + producer->ext[1].offset, TEXT, strlen(TEXT));
+    }
+}
+
+static void remember(void)
+{
+    before = (struct before){
+        .tail = producer->tail, .attempted = producer->attempted, .dropped = dropped_events(), .starts = 0};
+    for (uint64_t at = 0; at != before.tail; at++)
+        if (kind_of(&slots[at & mask]) == GBW_TIMING && slots[at & mask].word[1] > before.starts)
+            before.starts = slots[at & mask].word[1];
+    open_most = 0;
+}
+
+static void step_through(void (*look)(void))
+{
+    int status;
+    unsigned steps = 0;
+    scratch_empty();
+    pid_t pid = fork();
+    if (pid == 0)
+        worker();
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT)
+        skip();
+    map_segment();
+    remember();
+    for (status = 0; !(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP) && steps < STEPS_MAX; steps++) {
+        assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSTOPPED(status));
+        look();
+    }
+    assert_in_range(steps, 300, STEPS_MAX - 1);
+    struct told told = read_slots(before.tail, producer->tail);
+    assert_true(told.events == 4 && told.timings == 2 && told.lost == 1 && producer->depth == 0);
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    munmap((void *)(uintptr_t)header, file_bytes);
+}
+
+static void each_instruction_leaves_sums_that_agree(void **state)
+{
+    (void)state;
+    step_through(sums_agree);
+}
+
+static void each_instruction_shows_an_open_scope_or_its_timing(void **state)
+{
+    (void)state;
+    step_through(scope_is_open_or_told);
+    assert_int_equal(open_most, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_instruction_leaves_sums_that_agree),
+        cmocka_unit_test(each_instruction_shows_an_open_scope_or_its_timing),
+    };
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}
