@@ -121,9 +121,19 @@ static __attribute__((format(printf, 2, 3))) void say(void *context, const char 
 
 static void count_drop(void *context, const char *cause, uint64_t events)
 {
-    (void)context;
-    (void)cause;
-    (void)events;
+    struct synthetic_collector *collector = context;
+    collector->dropped += events;
+    snprintf(collector->cause, sizeof(collector->cause), "%s", cause);
+}
+
+static unsigned reporters(void *context, struct gb_reporter_account *ret_accounts, unsigned capacity)
+{
+    struct synthetic_collector *collector = context;
+    if (capacity > 0) {
+        ret_accounts[0] = (struct gb_reporter_account){.handed = 7, .dropped[0] = {"queue_full", 2}};
+        snprintf(ret_accounts[0].name, sizeof(ret_accounts[0].name), "%s", collector->setup.name);
+    }
+    return 1;
 }
 
 static const struct gb_account *total(void *context)
@@ -141,5 +151,6 @@ void synthetic_setup(struct synthetic_collector *collector, const char *name, co
                                                   .say = say,
                                                   .count_drop = count_drop,
                                                   .total = total,
+                                                  .reporters = reporters,
                                                   .collector = collector};
 }

@@ -35,6 +35,8 @@ struct synthetic_collector {
     struct gb_account total;
     char said[1024]; /* the last that it said */
     unsigned sayings;
+    uint64_t dropped; /* that it counted itself, by any cause ... */
+    char cause[32];   /* ... and the last one */
 };
 void synthetic_setup(struct synthetic_collector *collector, const char *name, const struct gb_option_value *options);
 
