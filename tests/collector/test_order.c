@@ -43,6 +43,21 @@ void __wrap_fanout_push(struct fanout *fanout, struct batch *batch)
     __real_fanout_push(fanout, batch);
 }
 
+/* Without an open scope no ring comes with the last line: the mark that it was told is stored all the same. */
+static void the_end_is_stored_before_it_is_told(void **state)
+{
+    (void)state;
+    started_seen = finished_seen = false;
+    rig_ring(&rig, 256, 0);
+    rig_start(&rig, (struct recorder *[]){&first}, 1);
+    emit(0, 3);
+    rig_pass(&rig);
+    die("exit");
+    assert_true(rig_await(is_committed, NULL));
+    rig_stop(&rig, PATIENCE);
+    assert_true(started_seen && finished_seen);
+}
+
 static void taken_is_stored_before_the_batch_is_queued(void **state)
 {
     (void)state;
@@ -69,6 +84,7 @@ static void taken_is_stored_before_the_batch_is_queued(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SCENE(the_end_is_stored_before_it_is_told),
         SCENE(taken_is_stored_before_the_batch_is_queued),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

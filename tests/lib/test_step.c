@@ -20,10 +20,13 @@
 #include <gb/telemetry.h>
 
 #include "gb/wire.h"
+#include "lib/rings.h"
 #include "tests/lib/child.h"
 
 #define TEXT "a text that stands in the arena, and then in slots of its own"
 #define STEPS_MAX 200000u
+#define MAPPED (16u << 20) /* more than the file ever has */
+#define FIRST 1000u        /* index of the ring's first slot */
 
 static void emit(void)
 {
@@ -35,44 +38,65 @@ static void emit(void)
     GB_COUNT("after", 1);  /* and told before this */
 }
 
-/* The first round makes segment, ring, names and cache; the second is stepped through. */
-static void worker(void)
+/* What is between the two stops is stepped through. Warm: ring, names and cache are there; else only the segment is. */
+static void worker(bool warm)
 {
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
         _exit(CANNOT);
-    emit();
+    gb_ring_start = FIRST;
+    if (warm)
+        emit();
+    else if (!gb_enabled())
+        _exit(1);
     raise(SIGSTOP);
     emit();
     raise(SIGSTOP);
     _exit(0);
 }
 
-/* What is seen of the worker's only ring. */
+/* What is seen of the worker's segment, and of its only ring. */
+static int segment_fd;
+static const uint8_t *map;
 static const struct gbw_header *header;
 static const struct gbw_producer *producer;
 static const uint8_t *arena;
 static const struct gbw_record *slots;
-static uint64_t mask, file_bytes;
+static const struct gbw_consumer *consumer;
+static uint64_t mask;
 
 static void map_segment(void)
 {
-    struct stat st;
     DIR *dir = opendir(scratch);
-    int fd = -1;
     assert_non_null(dir);
-    for (struct dirent *entry; fd < 0 && (entry = readdir(dir));)
+    segment_fd = -1;
+    for (struct dirent *entry; segment_fd < 0 && (entry = readdir(dir));)
         if (strncmp(entry->d_name, GBW_SEGMENT_PREFIX, strlen(GBW_SEGMENT_PREFIX)) == 0)
-            fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
+            segment_fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
     closedir(dir);
-    assert_true(fd >= 0 && fstat(fd, &st) == 0);
-    file_bytes = (uint64_t)st.st_size;
-    const uint8_t *map = mmap(NULL, file_bytes, PROT_READ, MAP_SHARED, fd, 0);
+    assert_true(segment_fd >= 0);
+    map = mmap(NULL, MAPPED, PROT_READ, MAP_SHARED, segment_fd, 0);
     assert_true(map != MAP_FAILED);
-    close(fd);
     header = (const void *)map;
+}
+
+static void unmap_segment(void)
+{
+    munmap((void *)(uintptr_t)map, MAPPED);
+    close(segment_fd);
+}
+
+/* Once it is published. */
+static void find_ring(void)
+{
+    struct stat st;
     const struct gbw_ring_entry *entry = (const void *)(map + header->rings_offset);
+    assert_int_equal(header->ring_count, 1);
+    assert_int_equal(fstat(segment_fd, &st), 0);
+    assert_true(entry->slots >= GBW_RING_BYTES_MIN / GBW_SLOT && (entry->slots & (entry->slots - 1)) == 0);
+    assert_int_equal(entry->offset + GBW_RING_OVERHEAD + (uint64_t)entry->slots * GBW_SLOT, st.st_size);
     producer = (const void *)(map + entry->offset);
     arena = map + entry->offset + GBW_PAGE;
+    consumer = (const void *)(arena + GBW_ARENA_BYTES);
     slots = (const void *)(map + entry->offset + GBW_RING_OVERHEAD);
     mask = entry->slots - 1;
 }
@@ -164,29 +188,58 @@ static void scope_is_open_or_told(void)
     }
 }
 
+/* All that the counts of the tables cover is whole, and a ring begins where it says. */
+static void tables_are_whole(void)
+{
+    const struct gbw_name *names = (const void *)(map + header->names_offset);
+    const uint8_t *text = map + header->text_offset;
+    for (uint32_t i = 1; i < header->name_count; i++) {
+        assert_in_range(names[i].kind, GBW_NAME_PATH, GBW_NAME_KEY);
+        assert_true(names[i].length > 0 && names[i].parent < i);
+        assert_true(names[i].text + names[i].length <= header->text_bytes);
+        assert_null(memchr(text + names[i].text, 0, names[i].length));
+    }
+    if (header->ring_count == 0)
+        return;
+    find_ring();
+    assert_int_equal(consumer->head, FIRST);
+    assert_in_range(producer->tail, FIRST, FIRST + 9); /* with the lease */
+    assert_int_equal(producer->leased, 1);
+    if (producer->tail == FIRST)
+        return;
+    const struct gbw_lease *lease = (const void *)&slots[FIRST & mask];
+    assert_true(lease->kind == GBW_LEASE && lease->number == 1 && lease->tid == producer->tid);
+    assert_true(producer->tail - FIRST >= 2); /* it comes with the first event */
+    read_slots(FIRST + 1, producer->tail);
+}
+
 static void remember(void)
 {
+    find_ring();
     before = (struct before){
         .tail = producer->tail, .attempted = producer->attempted, .dropped = dropped_events(), .starts = 0};
-    for (uint64_t at = 0; at != before.tail; at++)
+    for (uint64_t at = FIRST; at != before.tail; at++)
         if (kind_of(&slots[at & mask]) == GBW_TIMING && slots[at & mask].word[1] > before.starts)
             before.starts = slots[at & mask].word[1];
     open_most = 0;
 }
 
-static void step_through(void (*look)(void))
+static void step_through(bool warm, void (*look)(void))
 {
     int status;
     unsigned steps = 0;
     scratch_empty();
     pid_t pid = fork();
     if (pid == 0)
-        worker();
+        worker(warm);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT)
         skip();
     map_segment();
-    remember();
+    if (warm)
+        remember();
+    else
+        before = (struct before){.tail = FIRST + 1};
     for (status = 0; !(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP) && steps < STEPS_MAX; steps++) {
         assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
         assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -198,20 +251,26 @@ static void step_through(void (*look)(void))
     assert_true(told.events == 4 && told.timings == 2 && told.lost == 1 && producer->depth == 0);
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
-    munmap((void *)(uintptr_t)header, file_bytes);
+    unmap_segment();
 }
 
 static void each_instruction_leaves_sums_that_agree(void **state)
 {
     (void)state;
-    step_through(sums_agree);
+    step_through(true, sums_agree);
 }
 
 static void each_instruction_shows_an_open_scope_or_its_timing(void **state)
 {
     (void)state;
-    step_through(scope_is_open_or_told);
+    step_through(true, scope_is_open_or_told);
     assert_int_equal(open_most, 2);
+}
+
+static void each_instruction_of_a_first_emit_leaves_whole_tables(void **state)
+{
+    (void)state;
+    step_through(false, tables_are_whole);
 }
 
 int main(void)
@@ -219,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_instruction_leaves_sums_that_agree),
         cmocka_unit_test(each_instruction_shows_an_open_scope_or_its_timing),
+        cmocka_unit_test(each_instruction_of_a_first_emit_leaves_whole_tables),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
