@@ -250,7 +250,7 @@ static int prometheus_open(const struct gb_reporter_setup *setup, void **ret_sel
     if (prometheus_store_init(&self->store, self->settings.series_max, self->settings.gauges) < 0 && result == 0)
         result = -ENOMEM;
     if (result == 0)
-        result = prometheus_own_reserve(&self->own);
+        result = prometheus_own_init(&self->own);
     if (result == 0)
         result = prometheus_routes_init(&self->routes, &self->settings, setup, &self->store);
     if (result == 0)

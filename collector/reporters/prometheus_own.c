@@ -100,9 +100,10 @@ static int reserve(struct prometheus_own *own, const struct prometheus_head *hea
     return name != NULL ? 0 : -ENOMEM;
 }
 
-int prometheus_own_reserve(struct prometheus_own *own)
+int prometheus_own_init(struct prometheus_own *own)
 {
     int result = 0;
+    own->process_start = prometheus_process_start();
     for (size_t i = 0; i < HEADS && result == 0; i++)
         result = reserve(own, &heads[i]);
     for (const struct prometheus_head *head = prometheus_process_heads; head->name != NULL && result == 0; head++)
@@ -231,5 +232,5 @@ void prometheus_own_write(void *context, struct prometheus_page *page)
     unsigned count = own->setup->reporters(own->setup->collector, accounts, REPORTERS_TOLD);
     write_reporters(page, accounts, count < REPORTERS_TOLD ? count : REPORTERS_TOLD);
     write_exposition(page, own, &sums);
-    prometheus_process_write(page);
+    prometheus_process_write(page, own->process_start);
 }

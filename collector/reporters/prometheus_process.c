@@ -76,15 +76,21 @@ static bool read_stat(double *ret_start_ticks, double *ret_virtual, double *ret_
     return false;
 }
 
-void prometheus_process_write(struct prometheus_page *page)
+double prometheus_process_start(void)
+{
+    double start_ticks, virtual, resident_pages;
+    return read_stat(&start_ticks, &virtual, &resident_pages) ? wall_of(start_ticks) : 0;
+}
+
+void prometheus_process_write(struct prometheus_page *page, double start)
 {
     struct timespec cpu;
     struct rlimit limit;
     double start_ticks, virtual, resident_pages;
     if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0)
         put(page, CPU, (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
+    put(page, START, start);
     if (read_stat(&start_ticks, &virtual, &resident_pages)) {
-        put(page, START, wall_of(start_ticks));
         put(page, RESIDENT, resident_pages * (double)sysconf(_SC_PAGESIZE));
         put(page, VIRTUAL, virtual);
     }
