@@ -25,8 +25,8 @@ static const char *const texts[WRITER_STATEMENTS] = {
     [WRITER_THREAD_FIND] = "select thread_id from threads where worker_id = ? and ring = ? and lease = ?",
     [WRITER_THREAD] = "insert into threads (worker_id, ring, lease, tid, name) values (?, ?, ?, ?, ?)",
     [WRITER_WORKER_FIND] = "select worker_id from workers where segment = ?",
-    [WRITER_WORKER] = "insert into workers (segment, pid, program, service, host, clock, start_wall_ns) "
-                      "values (?, ?, ?, ?, ?, ?, ?)",
+    [WRITER_WORKER] = ("insert into workers (segment, pid, program, service, host, clock, start_wall_ns) "
+                       "values (?, ?, ?, ?, ?, ?, ?)"),
     [WRITER_WORKER_END] = "update workers set end_wall_ns = ?, how = ?, last_event_id = ? where worker_id = ?",
     [WRITER_LEDGER] = "insert or replace into ledger values (?, ?, ?, ?, ?, ?, ?, ?)",
     [WRITER_LEDGER_DROP] = "insert or replace into ledger_drops values (?, ?, ?)",

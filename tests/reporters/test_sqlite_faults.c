@@ -245,7 +245,7 @@ static bool take_over(const void *bytes, size_t size, bool *ret_moved)
     int64_t before = 0;
     write_file(path, bytes, size);
     if (open_it(&sqlite)) {
-        snprintf(refusal, sizeof(refusal), "%s", sqlite.said);
+        snprintf(refusal, sizeof(refusal), "%.*s", (int)sizeof(refusal) - 1, sqlite.said);
         return false;
     }
     for (int64_t i = 0; i < 5; i++) {
