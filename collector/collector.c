@@ -315,6 +315,12 @@ void collector_print_ledger(struct collector *collector, FILE *out)
     ledger_print(&page, out);
 }
 
+bool collector_print_losses(struct collector *collector, FILE *out)
+{
+    struct reporter_account reporters[REPORTERS_MAX];
+    return ledger_print_losses(reporters, fanout_accounts(collector->fanout, reporters, REPORTERS_MAX), out);
+}
+
 void collector_free(struct collector *collector)
 {
     if (!collector)

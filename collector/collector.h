@@ -51,6 +51,8 @@ unsigned collector_workers(struct collector *collector,
 
 /* Prints the ledger (per worker sums, per reporter) to `out`. */
 void collector_print_ledger(struct collector *collector, FILE *out);
+/* After collector_run. Prints what reporters lost, if they did: of that the workers' sums know nothing. */
+bool collector_print_losses(struct collector *collector, FILE *out);
 
 /* Drains to the end, flushes, closes, frees. Takes NULL. */
 void collector_free(struct collector *collector);

@@ -91,15 +91,20 @@ static void print_workers(const struct ledger_page *page, FILE *out)
         print_row(out, "attributes left out", sum->attributes_left_out);
 }
 
+static uint64_t sum_lost(const struct reporter_account *account)
+{
+    uint64_t lost = 0;
+    for (unsigned i = 0; i < REPORTER_CAUSES && account->dropped[i].cause; i++)
+        lost += account->dropped[i].events;
+    return lost;
+}
+
 static void print_reporter(const struct reporter_account *account, FILE *out)
 {
     char delivered[32], number[32];
-    uint64_t dropped = 0;
-    for (unsigned i = 0; i < REPORTER_CAUSES && account->dropped[i].cause; i++)
-        dropped += account->dropped[i].events;
     struct causes causes = {.out = out, .start = 49};
     causes.at = fprintf(out, "  %-12.12s %18s %14s", account->name, grouped(account->delivered, delivered),
-                        grouped(dropped, number));
+                        grouped(sum_lost(account), number));
     for (unsigned i = 0; i < REPORTER_CAUSES && account->dropped[i].cause; i++)
         print_cause(&causes, account->dropped[i].cause, account->dropped[i].events);
     if (account->skipped)
@@ -109,12 +114,31 @@ static void print_reporter(const struct reporter_account *account, FILE *out)
     fputc('\n', out);
 }
 
+static void print_reporters_head(FILE *out)
+{
+    fprintf(out, "  %-12s %18s %14s\n", "reporter", "delivered", "dropped");
+}
+
+bool ledger_print_losses(const struct reporter_account *reporters, unsigned count, FILE *out)
+{
+    bool any = false;
+    for (unsigned i = 0; i < count; i++) {
+        if (sum_lost(&reporters[i]) == 0)
+            continue;
+        if (!any)
+            print_reporters_head(out);
+        any = true;
+        print_reporter(&reporters[i], out);
+    }
+    return any;
+}
+
 void ledger_print(const struct ledger_page *page, FILE *out)
 {
     char a[32], b[32], c[32], d[32];
     print_workers(page, out);
     if (page->reporter_count)
-        fprintf(out, "  %-12s %18s %14s\n", "reporter", "delivered", "dropped");
+        print_reporters_head(out);
     for (unsigned i = 0; i < page->reporter_count; i++)
         print_reporter(&page->reporters[i], out);
     if (page->reaped.segments)

@@ -7,6 +7,7 @@
 #ifndef GB_COLLECTOR_LEDGER_H
 #define GB_COLLECTOR_LEDGER_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "collector/fanout.h"
@@ -25,5 +26,8 @@ struct ledger_page {
     unsigned reporter_count;
 };
 void ledger_print(const struct ledger_page *page, FILE *out);
+
+/* Only the reporters that lost events, with the causes. false: none did, nothing was written. */
+bool ledger_print_losses(const struct reporter_account *reporters, unsigned count, FILE *out);
 
 #endif

@@ -3,6 +3,8 @@
 #include "collector/cli/run_report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "collector/cli/args.h"
 #include "collector/reporters/summary_format.h"
@@ -49,9 +51,28 @@ static void say_none(const char *word)
           stderr);
 }
 
+/* What the reporters were given and lost is in no worker's account, so the report has said nothing of it. */
+static void say_losses(struct collector *collector)
+{
+    char *table = NULL;
+    size_t length;
+    FILE *out = open_memstream(&table, &length);
+    if (out == NULL)
+        return;
+    bool lost = collector_print_losses(collector, out);
+    if (fclose(out) == 0 && lost)
+        fprintf(stderr, "\ngb run: reporters lost events:\n%s", table);
+    if (lost && table != NULL && strstr(table, " queue_full ") != NULL)
+        fputs("queue_full: it was slower than the workers. The option queue=N (batches of up to 1,024\n"
+              "events) lets it fall further behind; with when_behind=hold the workers drop instead.\n",
+              stderr);
+    free(table);
+}
+
 bool run_report_rest(struct collector *collector, const char *directory, bool private_directory, const char *word)
 {
     struct rest rest = {0};
+    say_losses(collector);
     unsigned seen = collector_workers(collector, name_worker, &rest);
     if (rest.workers > 0)
         say_kept(rest.workers, directory, private_directory);

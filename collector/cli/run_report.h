@@ -7,8 +7,8 @@
 
 #include "collector/collector.h"
 
-/* Workers that outlive the command, with their backlog; or that there were none at all, and why that happens. True: the
- * directory is still needed, and that was said. */
+/* What reporters lost; then the workers that outlive the command, with their backlog; or that there were none at all, and why
+ * that happens. True: the directory is still needed, and that was said. */
 bool run_report_rest(struct collector *collector, const char *directory, bool private_directory, const char *word);
 
 /* Segments are left, though their workers have ended: a reporter could not take all in time. */

@@ -56,6 +56,9 @@ run 0 "$gb" run -- "$worker" 10
 check 'report on stderr' says err '^└ step  *10 '
 check 'the ledger closes' says err 'ledger   31 attempted = 31 delivered + 0 dropped + 0 in flight'
 check 'stdout is the command'"'"'s' [ ! -s "$work/out" ]
+check 'no word of losses where there are none' says_not err 'lost events'
+run 0 "$gb" run --reporter log:path=/dev/full -- "$worker" 10
+check 'what a reporter lost is told, by cause' says err '^  log  *0  *31 [a-z_]* 31$'
 run 7 "$gb" run "$worker" 1 0 exit=7
 run 137 "$gb" run "$worker" 5 0 signal=9
 check 'a killed worker is told' says err 'killed$'
