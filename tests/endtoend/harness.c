@@ -167,3 +167,46 @@ bool segments_left(const struct place *place, unsigned *ret_count)
         *ret_count = count;
     return count > 0;
 }
+
+uint64_t begun_by(const struct tally *tally)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < TALLY_THREADS; i++)
+        sum += __atomic_load_n(&tally->thread[i].begun, __ATOMIC_RELAXED);
+    return sum;
+}
+
+uint64_t returned_by(const struct tally *tally)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < TALLY_THREADS; i++)
+        sum += __atomic_load_n(&tally->thread[i].returned, __ATOMIC_RELAXED);
+    return sum;
+}
+
+static unsigned long seed;
+
+void random_seed(void)
+{
+    const char *given = getenv("GB_SEED");
+    seed = given ? strtoul(given, NULL, 10) : (unsigned long)time(NULL) ^ (unsigned long)getpid() << 16;
+    printf("GB_SEED=%lu\n", seed);
+}
+
+unsigned below(unsigned bound)
+{
+    seed = seed * 6364136223846793005ul + 1442695040888963407ul;
+    return (unsigned)(seed >> 33) % bound;
+}
+
+void random_moment(unsigned most_us)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 1000l * (long)below(most_us)}, NULL);
+}
+
+int kills(int all)
+{
+    const char *percent = getenv("GB_KILLS");
+    int scaled = percent ? all * atoi(percent) / 100 : all;
+    return scaled > 2 ? scaled : 2;
+}

@@ -49,6 +49,18 @@ int64_t now_ms(void);
 void nap(void);
 bool segments_left(const struct place *place, unsigned *ret_count);
 
+/* What a worker says of itself, over all threads. */
+uint64_t begun_by(const struct tally *tally);
+uint64_t returned_by(const struct tally *tally);
+
+/* Random moments. The seed is printed; GB_SEED repeats a run. */
+void random_seed(void);
+unsigned below(unsigned bound);
+/* Not a wait for something to happen: a moment to do harm at. */
+void random_moment(unsigned most_us);
+/* GB_KILLS scales the number of kills (100: all of them). */
+int kills(int all);
+
 #define LOG_WORKERS 2048
 struct log_worker {
     char segment[33];

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGKILL of workers and of the collector at random moments, with a log to a regular file, and with its rotation. The
- * seed is printed; GB_SEED repeats a run. GB_KILLS scales the number of kills (100: all of them).
+ * SIGKILL of workers and of the collector at random moments, with a log to a regular file, and with its rotation. See random_seed and kills in harness.h.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -20,20 +19,6 @@
 
 static struct place place;
 static struct log_report report;
-static unsigned long seed;
-
-static unsigned below(unsigned bound)
-{
-    seed = seed * 6364136223846793005ul + 1442695040888963407ul;
-    return (unsigned)(seed >> 33) % bound;
-}
-
-static int kills(int all)
-{
-    const char *percent = getenv("GB_KILLS");
-    int scaled = percent ? all * atoi(percent) / 100 : all;
-    return scaled > 2 ? scaled : 2;
-}
 
 static int setup(void **state)
 {
@@ -47,28 +32,6 @@ static int teardown(void **state)
     (void)state;
     place_remove(&place);
     return 0;
-}
-
-/* Not a wait for something to happen: a random moment to do harm at. */
-static void random_moment(unsigned most_us)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 1000l * (long)below(most_us)}, NULL);
-}
-
-static uint64_t begun_by(const struct tally *tally)
-{
-    uint64_t sum = 0;
-    for (int i = 0; i < TALLY_THREADS; i++)
-        sum += __atomic_load_n(&tally->thread[i].begun, __ATOMIC_RELAXED);
-    return sum;
-}
-
-static uint64_t returned_by(const struct tally *tally)
-{
-    uint64_t sum = 0;
-    for (int i = 0; i < TALLY_THREADS; i++)
-        sum += __atomic_load_n(&tally->thread[i].returned, __ATOMIC_RELAXED);
-    return sum;
 }
 
 static void killed_workers_lose_nothing_that_was_published(void **state)
@@ -199,8 +162,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(killed_collectors_repeat_nothing_and_lose_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(neither_do_they_across_rotation, setup, teardown),
     };
-    const char *given = getenv("GB_SEED");
-    seed = given ? strtoul(given, NULL, 10) : (unsigned long)time(NULL) ^ (unsigned long)getpid() << 16;
-    printf("GB_SEED=%lu\n", seed);
+    random_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
