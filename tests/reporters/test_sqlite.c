@@ -259,10 +259,11 @@ static void send(struct log_harness *sqlite, uint8_t kind, uint8_t flags, const 
     const struct gb_worker worker = log_worker(1);
     static const struct gb_event_key key = {0, 5, "error"};
     static const struct gb_event_attr error = {&key, {GB_VALUE_TEXT, 4, {.text = "oops"}}};
+    uint64_t seq = next_seq++;
     struct gb_event event = {.kind = kind,
                              .flags = flags,
                              .path = scope,
-                             .seq = next_seq++,
+                             .seq = seq,
                              .start_wall_ns = 1795365682000000000 + (int64_t)next_seq * 1000000000};
     if (kind == GB_EVENT_TIMING)
         event.as.duration_ns = number;
