@@ -79,6 +79,7 @@ static void restore_ring(struct ring *ring, const struct gbw_checkpoint *checkpo
     ring->checkpoint_generation = checkpoint->generation;
     ring->delivered = ring->delivered_head = checkpoint->delivered_head;
     ring->malformed = ring->malformed_head = checkpoint->malformed_head;
+    ring->delivered_before = checkpoint->delivered_taken;
     ring->lease = (struct lease){.number = checkpoint->lease, .tid = checkpoint->tid};
     utf8_clean(ring->lease.thread, sizeof(ring->lease.thread), checkpoint->thread,
                strnlen(checkpoint->thread, sizeof(checkpoint->thread)));
@@ -182,8 +183,11 @@ void checkpoint_store(struct ring *ring)
     if (ring->checkpoint_generation && ring->stored_head == ring->head && ring->stored_taken == ring->taken &&
         !segment->finished_told)
         return;
-    if ((int64_t)(ring->replayed_below - ring->taken) > 0)
-        checkpoint.taken = ring->replayed_below; /* a restart during the replay must not forget what was told before */
+    if ((int64_t)(ring->replayed_below - ring->taken) >
+        0) { /* a restart meanwhile must not forget what was told before */
+        checkpoint.taken = ring->replayed_below;
+        checkpoint.delivered_taken = ring->delivered_before;
+    }
     checkpoint.told = (segment->started_told ? GBW_TOLD_STARTED : 0u) |
                       (segment->started_safe ? GBW_TOLD_STARTED_SAFE : 0u) |
                       (segment->finished_told || segment->finished_replay ? GBW_TOLD_FINISHED : 0u);

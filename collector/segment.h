@@ -49,6 +49,7 @@ struct ring {
     uint64_t replayed_below;       /* slots below were handed out by an earlier collector: for durable reporters only */
     uint64_t delivered, malformed; /* events, slots: below taken, over the whole life of the ring */
     uint64_t delivered_head, malformed_head; /* the same below head */
+    uint64_t delivered_before;               /* events below replayed_below: by earlier collectors */
     struct lease lease;                      /* in force at taken, and */
     struct gbw_anchor anchor;                /* its anchor */
     struct lease lease_head;                 /* in force at head */

@@ -23,16 +23,21 @@
  *
  * The file is sparse: what stands between the parts is allocated (posix_fallocate) before its first use, and a
  * hole reads as zeros. Names of the file: GBW_SEGMENT_PREFIX + 32 hex digits of the id + GBW_SEGMENT_SUFFIX; while
- * it is being made, GBW_TEMP_PREFIX + pid + "-" + 32 hex digits. It gets its final name by rename().
+ * it is being made, GBW_TEMP_PREFIX + pid + "-" + 32 hex digits. Its byte 0 is locked (fcntl) from its first moment until its
+ * worker is gone; it gets its final name by rename(), whole.
  *
- * Rules of order (the whole list: docs/protocol.md):
+ * Rules of order, each of which answers a kill or a race (all rules, and what keeps them: docs/protocol.md):
  *   P1  slots, then `tail` (release)                    pairs with the drain's acquire of `tail`
  *   P2  `head` (release) after the slots were copied    pairs with the producer's acquire of `head`
+ *       and, with durable reporters, committed
  *   P3  `attempted`+1 (relaxed), then exactly one of `tail` (release) or `dropped[cause]`+1 (release);
  *       a reader loads `tail` and `dropped` (acquire) first and `attempted` last
- *   P4  name entry and text, then `name_count` (release) pairs with the reader's acquire of the count
- *   P5  ring entry and its zeroed pages, then `ring_count` (release)
- *   P6  frame, then `depth` (release); at the end of a scope: `tail` first, `depth` after
+ *   P4  name text and entry, then `name_count` (release) pairs with the reader's acquire of the count
+ *   P5  ring entry, its zeroed pages, its first `tail` and `head`, then `ring_count` (release)
+ *   P6  frame, then `depth` (release); at the end of a scope: `tail` first, `depth` after. While the last place for a frame
+ *       changes its scope (deeper than GBW_FRAMES), `depth` says that there are only those before it
+ *   P7  a checkpoint that says `taken`, then the batch is queued; one that says `head`, then `head` itself
+ *   P8  the drain: `asleep` = 1, full fence, a look at the tails; a worker: `tail`, full fence, a look at `asleep`
  * All integers are in the byte order of the machine; header.byte_order tells which.
  */
 #ifndef GB_WIRE_H
@@ -128,9 +133,9 @@ struct gbw_header {
 
     /* second half of the page: what changes */
     uint32_t state;               /* enum gbw_state; writer: worker. `closed` never finishes a segment, death does */
-    uint32_t name_count;          /* release; writer: whoever holds the worker's name lock. Ids are below it */
+    uint32_t name_count;          /* release; writer: whoever holds the worker's lock. Ids are below it */
     uint32_t text_bytes;          /* used bytes of text */
-    uint32_t ring_count;          /* release; writer: whoever holds the worker's ring lock */
+    uint32_t ring_count;          /* release; writer: whoever holds the worker's lock */
     uint64_t refused[GBW_CAUSES]; /* atomic add by any thread; each is its own attempt as well */
     uint64_t attributes_left_out; /* atomic add: attributes whose key or bytes did not fit; their events went out */
     uint64_t names_overflowed;    /* atomic add: names that went to (overflow) */

@@ -131,6 +131,9 @@ static void restores_what_was_in_force_at_head(void **state)
     ring->delivered += 5;
     checkpoint_mark(ring);
     checkpoint_store(ring);
+    const struct gbw_checkpoint *stored = &consumer()->checkpoint[ring->checkpoint_generation % 2];
+    assert_true(stored->head == 10 && stored->taken == 30);
+    assert_true(stored->delivered_head == 10 && stored->delivered_taken == 30);
     ring = attach_again(true);
     assert_true(ring->head == 10 && ring->replayed_below == 30);
 }

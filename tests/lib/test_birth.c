@@ -29,6 +29,27 @@ static void emit(void)
         GB_COUNT("items", 1);
 }
 
+/* A segment that can be found is locked by its worker, from the first moment on. */
+static void expect_locked(pid_t pid)
+{
+    DIR *dir = opendir(scratch);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        struct flock probe = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+        struct gbw_header header;
+        if (strncmp(entry->d_name, GBW_SEGMENT_PREFIX, strlen(GBW_SEGMENT_PREFIX)) != 0)
+            continue;
+        int fd = openat(dirfd(dir), entry->d_name, O_RDWR);
+        assert_true(fd >= 0 && pread(fd, &header, sizeof header, 0) == sizeof header);
+        if (header.pid == (uint32_t)pid) {
+            assert_int_equal(fcntl(fd, F_GETLK, &probe), 0);
+            assert_true(probe.l_type == F_WRLCK && probe.l_pid == pid);
+        }
+        close(fd);
+    }
+    closedir(dir);
+}
+
 /* Runs a worker up to its stop number `stops` (each system call has two), kills it there. false: it ended by itself. */
 static bool killed_at(unsigned stops)
 {
@@ -52,6 +73,7 @@ static bool killed_at(unsigned stops)
         assert_int_equal(status, 0);
         return false;
     }
+    expect_locked(pid);
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status));
