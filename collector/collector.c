@@ -182,8 +182,11 @@ static void do_each_second(struct collector *collector, int64_t now)
 static void tick(struct collector *collector)
 {
     do_each_second(collector, clock_mono_now());
-    if (atomic_exchange(&collector->reopen, false))
+    if (atomic_exchange(&collector->reopen, false)) {
+        if (collector->config.reread)
+            collector->config.reread(collector->config.reread_context);
         fanout_reopen(collector->fanout);
+    }
     roster_probe(collector->roster, false);
     roster_retire(collector->roster, collector->fanout);
     if (roster_wants_scan(collector->roster))

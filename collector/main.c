@@ -14,18 +14,22 @@
 #include "collector/batch.h"
 #include "collector/cli/args.h"
 #include "collector/collector.h"
-#include "collector/option_value.h"
+#include "collector/config.h"
 #include "collector/options.h"
 #include "collector/roster.h"
 #include "collector/say.h"
 
-enum { DIR_ROW, REPORTER_ROW, ONCE_ROW, FLUSH_ROW, QUIET_ROW, VERBOSE_ROW, REPORTERS_ROW };
+enum { CONFIG_ROW, CHECK_ROW, DIR_ROW, REPORTER_ROW, ONCE_ROW, FLUSH_ROW, QUIET_ROW, VERBOSE_ROW, REPORTERS_ROW };
 
 static const struct args_option rows[] = {
+    [CONFIG_ROW] = {"config", 'c', "FILE",
+                    "the configuration (default: $XDG_CONFIG_HOME/gb/collector.yaml, else /etc/gb/collector.yaml)"},
+    [CHECK_ROW] = {"check-config", 0, NULL, "read the configuration, say whether it is right, and end"},
     [DIR_ROW] = {"dir", 'd', "DIR",
                  "the segments' directory (default: GEMINI_BATCH_TELEMETRY_DIR, else /dev/shm/gb-<uid>)"},
-    [REPORTER_ROW] = {"reporter", 'r', "NAME[:KEY=VALUE,...]",
-                      "a reporter and its options; may be repeated (default: summary)"},
+    [REPORTER_ROW] =
+        {"reporter", 'r', "NAME[:KEY=VALUE,...]",
+         "a reporter and its options, beside those of the configuration; may be repeated (without any: summary)"},
     [ONCE_ROW] = {"once", 0, NULL, "take what is there, and end"},
     [FLUSH_ROW] = {"flush-deadline", 0, "TIME", "how long the reporters may take at the end (default: 5s)"},
     [QUIET_ROW] = {"quiet", 'q', NULL, "print no ledger at the end"},
@@ -39,14 +43,19 @@ static const struct args_command command = {
     .synopsis = "[OPTION]...",
     .about = "Takes the telemetry of all workers of this user out of shared memory, and hands every event to every "
              "reporter.\n\nSIGTERM and SIGINT take what is there, flush the reporters, print the ledger, and end; a "
-             "second one ends at once. SIGHUP makes the reporters reopen their files.",
+             "second one ends at once. SIGHUP makes the reporters reopen their files, and says what of a changed "
+             "configuration needs a restart.",
     .options = rows,
 };
 
 struct settings {
     struct collector_config config;
-    struct reporter_spec reporters[REPORTERS_MAX];
-    bool verbose;
+    struct config file;
+    struct reporter_spec given[REPORTERS_MAX];     /* by the command line */
+    struct reporter_spec reporters[REPORTERS_MAX]; /* the file's, then these: what they point to is owned there */
+    const char *file_given;
+    unsigned given_count;
+    bool verbose, check;
 };
 
 static struct collector *running;
@@ -88,30 +97,25 @@ static void hold_signals(int how)
 static int add_reporter(struct settings *settings, const char *text)
 {
     char error[512];
-    struct collector_config *config = &settings->config;
-    if (config->reporter_count == REPORTERS_MAX) {
+    if (settings->given_count == REPORTERS_MAX) {
         say("--reporter: at most %u reporters can run at once", REPORTERS_MAX);
         return -EINVAL;
     }
-    int result = reporter_spec_parse(text, &settings->reporters[config->reporter_count], error, sizeof(error));
+    int result = reporter_spec_parse(text, &settings->given[settings->given_count], error, sizeof(error));
     if (result)
         say("--reporter: %s", error);
     else
-        config->reporter_count++;
+        settings->given_count++;
     return result;
 }
 
 static int set_deadline(struct settings *settings, const char *text)
 {
-    static const struct gb_option option = {.name = "flush-deadline", .type = GB_OPTION_DURATION};
-    struct gb_option_value value = {0};
-    char error[256] = "it must be longer than nothing";
-    if (option_value_parse(&option, text, &value, error, sizeof(error)) || value.number <= 0) {
+    char error[256];
+    int result = config_parse_deadline(text, &settings->config.flush_deadline_ns, error, sizeof(error));
+    if (result)
         say("--flush-deadline %s: %s", text, error);
-        return -EINVAL;
-    }
-    settings->config.flush_deadline_ns = value.number;
-    return 0;
+    return result;
 }
 
 /* 0, or what args_next has said. */
@@ -127,7 +131,11 @@ static int parse(struct settings *settings, int argc, char **argv)
             return args_nothing_left(&args) ? 0 : ARGS_WRONG;
         if (row < 0)
             return row;
-        if (row == DIR_ROW)
+        if (row == CONFIG_ROW)
+            settings->file_given = value;
+        else if (row == CHECK_ROW)
+            settings->check = true;
+        else if (row == DIR_ROW)
             settings->config.directory = value;
         else if (row == REPORTER_ROW)
             error = add_reporter(settings, value);
@@ -146,20 +154,58 @@ static int parse(struct settings *settings, int argc, char **argv)
     }
 }
 
-static int complete(struct settings *settings)
+static void reread(void *context)
+{
+    config_compare(context);
+}
+
+/* The file's reporters, then the command line's; else summary. */
+static int merge_reporters(struct settings *settings)
 {
     char error[512];
-    const char *directory = getenv("GEMINI_BATCH_TELEMETRY_DIR");
-    if (!settings->config.directory && directory && *directory)
-        settings->config.directory = directory;
-    if (!settings->config.reporter_count && add_reporter(settings, "summary"))
+    unsigned count = settings->file.reporter_count;
+    if (!count && !settings->given_count && add_reporter(settings, "summary"))
         return -EINVAL;
+    if (count + settings->given_count > REPORTERS_MAX) {
+        say("--reporter: at most %u reporters can run at once, with those of %s", REPORTERS_MAX, settings->file.path);
+        return -EINVAL;
+    }
+    memcpy(settings->reporters, settings->file.reporters, count * sizeof(*settings->reporters));
+    memcpy(settings->reporters + count, settings->given, settings->given_count * sizeof(*settings->reporters));
     settings->config.reporters = settings->reporters;
+    settings->config.reporter_count = count + settings->given_count;
     if (reporter_specs_name(settings->reporters, settings->config.reporter_count, error, sizeof(error))) {
         say("%s", error);
         return -EINVAL;
     }
     return 0;
+}
+
+/* The command line goes before the environment, which goes before the file. */
+static void merge_rest(struct settings *settings)
+{
+    struct collector_config *config = &settings->config;
+    const char *directory = getenv("GEMINI_BATCH_TELEMETRY_DIR");
+    if (!config->directory && directory && *directory)
+        config->directory = directory;
+    if (!config->directory)
+        config->directory = settings->file.directory;
+    if (!config->flush_deadline_ns)
+        config->flush_deadline_ns = settings->file.flush_deadline_ns;
+    if (settings->file.path) {
+        config->reread = reread;
+        config->reread_context = &settings->file;
+    }
+}
+
+static void say_checked(const struct settings *settings)
+{
+    const char *path = settings->file.path;
+    printf("%s: right; %u reporter%s:", path ? path : "no configuration file", settings->config.reporter_count,
+           settings->config.reporter_count == 1 ? "" : "s");
+    for (unsigned i = 0; i < settings->config.reporter_count; i++)
+        printf("%s %s", i ? "," : "", settings->reporters[i].name);
+    putchar('\n');
 }
 
 /* Each segment takes a descriptor. */
@@ -178,6 +224,8 @@ static void say_what_runs(const struct settings *settings)
     uint64_t batches = 0;
     for (unsigned i = 0; i < settings->config.reporter_count; i++)
         batches += settings->reporters[i].queue ? settings->reporters[i].queue : QUEUE_BATCHES;
+    if ((settings->verbose || isatty(STDERR_FILENO)) && settings->file.path)
+        say("configured by %s", settings->file.path);
     if (settings->verbose || isatty(STDERR_FILENO))
         say("watching %s", directory);
     if (settings->verbose)
@@ -205,6 +253,23 @@ static int run(const struct settings *settings)
     return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* The exit status. */
+static int read_and_run(struct settings *settings)
+{
+    char error[CONFIG_ERROR];
+    if (config_read(settings->file_given, &settings->file, error)) {
+        say("%s", error);
+        return EXIT_FAILURE;
+    }
+    if (merge_reporters(settings))
+        return 2;
+    merge_rest(settings);
+    if (!settings->check)
+        return run(settings);
+    say_checked(settings);
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     static struct settings settings;
@@ -212,9 +277,10 @@ int main(int argc, char **argv)
     int parsed = parse(&settings, argc, argv);
     if (parsed == ARGS_HELPED)
         status = EXIT_SUCCESS;
-    else if (!parsed && !complete(&settings))
-        status = run(&settings);
-    for (unsigned i = 0; i < settings.config.reporter_count; i++)
-        reporter_spec_clear(&settings.reporters[i]);
+    else if (!parsed)
+        status = read_and_run(&settings);
+    for (unsigned i = 0; i < settings.given_count; i++)
+        reporter_spec_clear(&settings.given[i]);
+    config_clear(&settings.file);
     return status;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * `gb config`: what is in force. In: the environment, and the tables of options. Out: a table or one JSON object: for each
- * setting its value, where that comes from, and what a bad one falls back to. No setting is a secret: the
- * one that lists words for secrets holds words of keys, not values.
+ * setting its value, where that comes from, and what a bad one falls back to. No setting of a worker is a secret: the
+ * one that lists words for secrets holds words of keys, not values. Those of the collector are in config_collector.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,21 +10,27 @@
 
 #include "collector/cli/args.h"
 #include "collector/cli/commands.h"
+#include "collector/cli/config_collector.h"
 #include "collector/cli/settings.h"
 #include "collector/reporters/builtin.h"
 #include "collector/reporters/escape.h"
 #include "collector/reporters/summary_format.h"
 
-enum { OPTION_JSON };
-static const struct args_option config_options[] = {{"json", 0, NULL, "one JSON object"}, {NULL, 0, NULL, NULL}};
+enum { OPTION_CONFIG, OPTION_JSON };
+static const struct args_option config_options[] = {
+    {"config", 'c', "FILE",
+     "the collector's configuration (default: $XDG_CONFIG_HOME/gb/collector.yaml, else /etc/gb/collector.yaml)"},
+    {"json", 0, NULL, "one JSON object"},
+    {NULL, 0, NULL, NULL}};
 static const struct args_command config_command = {
     .program = "gb config",
-    .synopsis = "[--json]",
-    .about =
-        "Shows what a worker and a collector that are started from this environment would use: each setting, its "
-        "value, "
-        "where that comes from, and what it falls back to when it is bad.\n\nExit status: 0; 1 when a value is bad; 2 "
-        "for wrong usage.",
+    .synopsis = "[--config FILE] [--json]",
+    .about = "Shows what a worker and a collector that are started from this environment would use: each setting, its "
+             "value, "
+             "where that comes from, and what it falls back to when it is bad. What may be a secret, and what the "
+             "configuration takes from the environment, is written as [redacted].\n\nExit status: 0; 1 when a value is "
+             "bad; 2 "
+             "for wrong usage.",
     .options = config_options};
 
 static void write_setting(const struct setting *setting)
@@ -42,23 +48,21 @@ static void write_setting(const struct setting *setting)
     }
 }
 
-static void write_text(const struct setting settings[SETTINGS])
+static const struct setting *find_directory(const struct setting settings[SETTINGS])
 {
+    int i = 0;
+    while (strcmp(settings[i].name, "GEMINI_BATCH_TELEMETRY_DIR") != 0)
+        i++;
+    return &settings[i];
+}
+
+static void write_text(const struct setting settings[SETTINGS], const struct config *config)
+{
+    const struct setting *directory = find_directory(settings);
     puts("worker");
     for (int i = 0; i < SETTINGS; i++)
         write_setting(&settings[i]);
-    puts("\ncollector");
-    for (int i = 0; i < SETTINGS; i++)
-        if (strcmp(settings[i].name, "GEMINI_BATCH_TELEMETRY_DIR") == 0)
-            printf("  %-37s %-24s %s\n", "--dir", settings[i].value, settings[i].source);
-    printf("  %-37s %-24s %s\n", "--reporter", "summary", "default");
-    for (size_t i = 0; builtin_reporters[i] != NULL; i++) {
-        const struct gb_reporter *reporter = builtin_reporters[i];
-        printf("\nreporter %s\n", reporter->name);
-        for (const struct gb_option *option = reporter->options; option != NULL && option->name != NULL; option++)
-            printf("  %-37s %-24s %s\n", option->name, option->fallback != NULL ? option->fallback : "(none)",
-                   "default");
-    }
+    config_collector_text(config, directory->value, directory->source);
 }
 
 static void json_string(const char *text)
@@ -77,8 +81,9 @@ static void json_member(const char *before, const char *name, const char *value)
         fputs("null", stdout);
 }
 
-static void write_json(const struct setting settings[SETTINGS])
+static void write_json(const struct setting settings[SETTINGS], const struct config *config)
 {
+    const struct setting *directory = find_directory(settings);
     fputs("{\"worker\":[", stdout);
     for (int i = 0; i < SETTINGS; i++) {
         json_member(i > 0 ? ",\n {" : "\n {", "name", settings[i].name);
@@ -102,29 +107,42 @@ static void write_json(const struct setting settings[SETTINGS])
         }
         putchar(']');
     }
-    puts("}}");
+    fputs("},\n\"collector\":", stdout);
+    config_collector_json(config, directory->value, directory->source);
+    puts("}");
 }
 
 int command_config(int argc, char **argv)
 {
+    static struct config config;
     struct args args;
     struct setting settings[SETTINGS];
-    const char *value;
+    const char *value, *file = NULL;
+    char error[CONFIG_ERROR];
     bool json = false, bad = false;
     int found;
     args_begin(&args, &config_command, argc, argv);
-    while ((found = args_next(&args, &value)) == OPTION_JSON)
-        json = true;
+    while ((found = args_next(&args, &value)) >= 0) {
+        if (found == OPTION_CONFIG)
+            file = value;
+        else
+            json = true;
+    }
     if (found != ARGS_END)
         return found == ARGS_HELPED ? 0 : 2;
     if (!args_nothing_left(&args))
         return 2;
     settings_read(settings);
+    if (config_read(file, &config, error)) {
+        fprintf(stderr, "gb config: %s\n", error);
+        bad = true;
+    }
     if (json)
-        write_json(settings);
+        write_json(settings, &config);
     else
-        write_text(settings);
+        write_text(settings, &config);
     for (int i = 0; i < SETTINGS; i++)
         bad |= settings[i].bad;
+    config_clear(&config);
     return bad ? 1 : 0;
 }

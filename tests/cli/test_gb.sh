@@ -10,6 +10,7 @@ work=$(mktemp -d)
 segments=$(mktemp -d /dev/shm/gb-test.XXXXXX)
 trap 'rm -rf "$work" "$segments"' EXIT
 unset GEMINI_BATCH_TELEMETRY GEMINI_BATCH_TELEMETRY_DIR OTEL_SERVICE_NAME
+export XDG_CONFIG_HOME="$work/none" # nobody's configuration
 passed=0
 failed=0
 
@@ -217,7 +218,7 @@ run 2 "$gb" ls here
 run 2 "$gb" config --dir /tmp
 run 0 "$gb" --version
 check 'the version' says out '^gb (gb-telemetry) [0-9]'
-for command in run ls config; do
+for command in run ls config reporters; do
     run 0 "$gb" $command --help
     check "help of $command" says out "^usage: gb $command "
     check "help of $command fits 80 columns" sh -c "! grep -q '.\{81\}' '$work/out'"

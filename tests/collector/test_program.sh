@@ -5,6 +5,7 @@
 set -u
 collector=$1 make_segments=$2
 work=$(mktemp -d /dev/shm/gb-test-XXXXXX) || exit 1
+export XDG_CONFIG_HOME="$work/none" # nobody's configuration
 pid=
 trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null; rm -rf "$work"' EXIT
 
