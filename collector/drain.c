@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "collector/clock.h"
-#include "collector/spawn.h"
+#include "collector/start_thread.h"
 #include "collector/take.h"
 
 #define MS 1000000
@@ -192,7 +192,7 @@ int drain_start(struct cds_list_head *segments, struct fanout *fanout, struct be
     drain->sleep_ns = SLEEP_FIRST_NS;
     drain->taker = (struct taker){
         .fanout = fanout, .paths = drain->paths, .total = fanout_total(fanout), .durable = fanout_has_durable(fanout)};
-    error = spawn(&drain->thread, "gb-drain", run, drain);
+    error = start_thread(&drain->thread, "gb-drain", run, drain);
     if (error) {
         drain_free(drain);
         return error;

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "collector/clock.h"
-#include "collector/spawn.h"
+#include "collector/start_thread.h"
 
 #define WAKE_NS 100000000       /* a thread that has a tick, or something to flush, looks so often */
 #define WAKE_IDLE_NS 1000000000 /* any other */
@@ -76,6 +76,12 @@ static unsigned accounts_for_reporter(void *collector, struct gb_reporter_accoun
     return count;
 }
 
+static int64_t deadline_for_reporter(void *collector)
+{
+    struct reporter_thread *thread = collector;
+    return atomic_load_explicit(&thread->deadline_ns, memory_order_acquire);
+}
+
 static int make_queue(struct reporter_thread *thread, uint32_t batches)
 {
     unsigned size = 4;
@@ -118,6 +124,7 @@ int reporter_open(struct reporter_thread *thread, const struct reporter_spec *sp
                                                .count_drop = count_drop_of_reporter,
                                                .total = total_for_reporter,
                                                .reporters = accounts_for_reporter,
+                                               .deadline = deadline_for_reporter,
                                                .collector = thread};
     int error = filter_make(spec->include, spec->exclude, &thread->filter);
     if (!error)
@@ -216,7 +223,7 @@ int reporter_run(struct reporter_thread *thread)
     char name[40];
     snprintf(name, sizeof(name), "gb-%s", thread->name);
     thread->flushed_ns = thread->ticked_ns = clock_mono_now();
-    int error = spawn(&thread->thread, name, run, thread);
+    int error = start_thread(&thread->thread, name, run, thread);
     thread->runs = !error;
     return error;
 }

@@ -22,7 +22,7 @@
 #include "collector/cli/run_report.h"
 #include "collector/collector.h"
 #include "collector/options.h"
-#include "collector/spawn.h"
+#include "collector/start_thread.h"
 
 #define SETTLE_MS 200 /* for processes that end together with the command */
 enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127, EXIT_SIGNAL = 128 };
@@ -153,7 +153,7 @@ static int start_collector(struct run *run)
         .directory = run->directory, .reporters = run->specs, .reporter_count = run->spec_count, .quiet = true};
     int error = collector_start(&config, &run->collector); /* tells why not */
     if (error == 0) {
-        error = spawn(&run->thread, "gb-control", run_collector, run);
+        error = start_thread(&run->thread, "gb-control", run_collector, run);
         if (error < 0)
             fprintf(stderr, "gb run: cannot start a thread: %s\n", strerror(-error));
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 const struct gb_reporter *const builtin_reporters[] = {
+    &gb_reporter_exec,
     &gb_reporter_log,
 #ifdef GB_WITH_PROMETHEUS
     &gb_reporter_prometheus,

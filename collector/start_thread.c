@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* See spawn.h. */
-#include "collector/spawn.h"
+/* See start_thread.h. */
+#include "collector/start_thread.h"
 
 #include <signal.h>
 #include <stdio.h>
 
-int spawn(pthread_t *ret_thread, const char *name, void *(*run)(void *argument), void *argument)
+int start_thread(pthread_t *ret_thread, const char *name, void *(*run)(void *argument), void *argument)
 {
     static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
     char short_name[16];
