@@ -7,6 +7,9 @@
 const struct gb_reporter *const builtin_reporters[] = {
     &gb_reporter_exec,
     &gb_reporter_log,
+#ifdef GB_WITH_OTLP
+    &gb_reporter_otlp,
+#endif
 #ifdef GB_WITH_PROMETHEUS
     &gb_reporter_prometheus,
 #endif

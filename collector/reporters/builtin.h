@@ -7,6 +7,7 @@
 
 extern const struct gb_reporter gb_reporter_exec;
 extern const struct gb_reporter gb_reporter_log;
+extern const struct gb_reporter gb_reporter_otlp;       /* where the build has it */
 extern const struct gb_reporter gb_reporter_prometheus; /* where the build has it */
 extern const struct gb_reporter gb_reporter_sqlite;     /* where the build has it */
 extern const struct gb_reporter gb_reporter_summary;
