@@ -38,18 +38,33 @@ static void emit(void)
     GB_COUNT("after", 1);  /* and told before this */
 }
 
+#define LEVELS 36u /* deeper than there are places for frames */
+
+static void nest(unsigned levels)
+{
+    GB_SCOPE ("level") {
+        if (levels > 1)
+            nest(levels - 1);
+    }
+}
+
+static void emit_deep(void)
+{
+    nest(LEVELS);
+}
+
 /* What is between the two stops is stepped through. Warm: ring, names and cache are there; else only the segment is. */
-static void worker(bool warm)
+static void worker(void (*emits)(void), bool warm)
 {
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
         _exit(CANNOT);
     gb_ring_start = FIRST;
     if (warm)
-        emit();
+        emits();
     else if (!gb_enabled())
         _exit(1);
     raise(SIGSTOP);
-    emit();
+    emits();
     raise(SIGSTOP);
     _exit(0);
 }
@@ -188,6 +203,28 @@ static void scope_is_open_or_told(void)
     }
 }
 
+static uint32_t nesting_of(uint32_t path)
+{
+    const struct gbw_name *names = (const void *)(map + header->names_offset);
+    uint32_t levels = 0;
+    for (; path != GBW_ROOT; path = names[path].parent)
+        levels++;
+    return levels;
+}
+
+/* The last place holds the innermost scope, whole, or depth says that there is none in it. */
+static void frames_are_whole(void)
+{
+    uint32_t depth = producer->depth;
+    for (uint32_t i = 0; i < depth && i < GBW_FRAMES; i++) {
+        const struct gbw_record *frame = &producer->frame[i];
+        uint32_t levels = i < GBW_FRAMES - 1 ? i + 1 : depth;
+        assert_int_equal(nesting_of(path_of(frame)), levels);
+        assert_true(frame->word[1] > before.starts && (i == 0 || frame->word[1] >= frame[-1].word[1]));
+    }
+    sums_agree();
+}
+
 /* All that the counts of the tables cover is whole, and a ring begins where it says. */
 static void tables_are_whole(void)
 {
@@ -224,14 +261,14 @@ static void remember(void)
     open_most = 0;
 }
 
-static void step_through(bool warm, void (*look)(void))
+static struct told step_through(void (*emits)(void), bool warm, void (*look)(void))
 {
     int status;
     unsigned steps = 0;
     scratch_empty();
     pid_t pid = fork();
     if (pid == 0)
-        worker(warm);
+        worker(emits, warm);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT)
         skip();
@@ -248,29 +285,42 @@ static void step_through(bool warm, void (*look)(void))
     }
     assert_in_range(steps, 300, STEPS_MAX - 1);
     struct told told = read_slots(before.tail, producer->tail);
-    assert_true(told.events == 4 && told.timings == 2 && told.lost == 1 && producer->depth == 0);
+    assert_int_equal(producer->depth, 0);
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
     unmap_segment();
+    return told;
+}
+
+static void expect_all(struct told told)
+{
+    assert_true(told.events == 4 && told.timings == 2 && told.lost == 1);
 }
 
 static void each_instruction_leaves_sums_that_agree(void **state)
 {
     (void)state;
-    step_through(true, sums_agree);
+    expect_all(step_through(emit, true, sums_agree));
 }
 
 static void each_instruction_shows_an_open_scope_or_its_timing(void **state)
 {
     (void)state;
-    step_through(true, scope_is_open_or_told);
+    expect_all(step_through(emit, true, scope_is_open_or_told));
     assert_int_equal(open_most, 2);
 }
 
 static void each_instruction_of_a_first_emit_leaves_whole_tables(void **state)
 {
     (void)state;
-    step_through(false, tables_are_whole);
+    expect_all(step_through(emit, false, tables_are_whole));
+}
+
+static void each_instruction_of_a_deep_nest_shows_whole_frames(void **state)
+{
+    (void)state;
+    struct told told = step_through(emit_deep, true, frames_are_whole);
+    assert_true(told.events == LEVELS && told.timings == LEVELS);
 }
 
 int main(void)
@@ -279,6 +329,7 @@ int main(void)
         cmocka_unit_test(each_instruction_leaves_sums_that_agree),
         cmocka_unit_test(each_instruction_shows_an_open_scope_or_its_timing),
         cmocka_unit_test(each_instruction_of_a_first_emit_leaves_whole_tables),
+        cmocka_unit_test(each_instruction_of_a_deep_nest_shows_whole_frames),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
