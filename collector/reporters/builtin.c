@@ -17,6 +17,9 @@ const struct gb_reporter *const builtin_reporters[] = {
 #ifdef GB_WITH_SQLITE
     &gb_reporter_sqlite,
 #endif
+#ifdef GB_WITH_STATSD
+    &gb_reporter_statsd,
+#endif
     NULL,
 };
 

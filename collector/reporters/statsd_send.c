@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* See statsd_send.h. */
+#include "collector/reporters/statsd_send.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BURST_WAIT_NS 500000000
+#define PACE_DATAGRAMS 64 /* of UDP, then a millisecond for the receiver */
+#define PACE_NS 1000000
+
+#define SAY(sender, ...) (sender)->setup->say((sender)->setup->collector, __VA_ARGS__)
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int resolve_unix(struct statsd_sender *sender, const char *path)
+{
+    struct sockaddr_un *address = (struct sockaddr_un *)&sender->address;
+    size_t length = strlen(path);
+
+    if (length == 0 || length >= sizeof(address->sun_path)) {
+        SAY(sender, "address=%s: unix: and a path of 1 to %zu bytes is needed", sender->shown,
+            sizeof(address->sun_path) - 1);
+        return -EINVAL;
+    }
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, path, length + 1);
+    sender->address_length = (socklen_t)sizeof(*address);
+    return 0;
+}
+
+static int resolve_udp(struct statsd_sender *sender, const char *text)
+{
+    const struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
+    struct addrinfo *found = NULL;
+    const char *colon = strrchr(text, ':');
+    size_t length = colon ? (size_t)(colon - text) : 0;
+    char host[256];
+
+    if (length > 2 && text[0] == '[' && text[length - 1] == ']') {
+        text++;
+        length -= 2;
+    }
+    if (length == 0 || length >= sizeof(host) || colon[1] == 0) {
+        SAY(sender, "address=%s: HOST:PORT or unix:PATH is accepted", sender->shown);
+        return -EINVAL;
+    }
+    memcpy(host, text, length);
+    host[length] = 0;
+    int error = getaddrinfo(host, colon + 1, &wanted, &found);
+    if (error) {
+        SAY(sender, "address=%s: %s", sender->shown, gai_strerror(error));
+        return -EINVAL;
+    }
+    memcpy(&sender->address, found->ai_addr, found->ai_addrlen);
+    sender->address_length = found->ai_addrlen;
+    freeaddrinfo(found);
+    return 0;
+}
+
+/* 0 or -errno. Connected, so that the kernel tells that nobody listens. */
+static int connect_peer(struct statsd_sender *sender)
+{
+    int fd = socket(sender->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)&sender->address, sender->address_length)) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    sender->fd = fd;
+    return 0;
+}
+
+int statsd_sender_open(struct statsd_sender *sender, const struct gb_reporter_setup *setup, const char *address,
+                       bool packed)
+{
+    bool is_unix = strncmp(address, "unix:", 5) == 0;
+
+    memset(sender, 0, sizeof(*sender));
+    sender->setup = setup;
+    sender->shown = address;
+    sender->fd = -1;
+    sender->packed = packed;
+    sender->limit = is_unix ? STATSD_UNIX_MAX : STATSD_UDP_MAX;
+    return is_unix ? resolve_unix(sender, address + 5) : resolve_udp(sender, address);
+}
+
+void statsd_sender_close(struct statsd_sender *sender)
+{
+    if (sender->fd >= 0)
+        close(sender->fd);
+    sender->fd = -1;
+}
+
+static void lose(struct statsd_sender *sender, const char *cause, uint64_t events, int error)
+{
+    sender->setup->count_drop(sender->setup->collector, cause, events);
+    if (sender->trouble == cause)
+        return;
+    sender->trouble = cause;
+    SAY(sender, "cannot send to %s: %s; what it does not take is counted as %s", sender->shown, strerror(error), cause);
+}
+
+static const char *cause_of(int error)
+{
+    switch (error) {
+    case ECONNREFUSED:
+    case ENOENT:
+    case ENOTCONN:
+    case ECONNRESET:
+    case EPIPE:
+        return "no_listener";
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+        return "buffer_full";
+    case EMSGSIZE:
+        return "too_long";
+    default:
+        return "send_failed";
+    }
+}
+
+/* True: the socket takes something, within what the burst may wait. */
+static bool wait_writable(const struct statsd_sender *sender)
+{
+    struct pollfd wanted = {.fd = sender->fd, .events = POLLOUT};
+    int64_t left = sender->wait_until_ns - now_ns();
+    return left > 0 && poll(&wanted, 1, (int)(left / 1000000) + 1) > 0;
+}
+
+static void pace(struct statsd_sender *sender)
+{
+    const struct timespec pause = {.tv_nsec = PACE_NS};
+
+    if (++sender->sent % PACE_DATAGRAMS == 0 && sender->address.ss_family != AF_UNIX &&
+        now_ns() < sender->wait_until_ns)
+        nanosleep(&pause, NULL);
+}
+
+/* One attempt. 0: the kernel has it. A refusal over UDP tells of the datagram before, and took nothing of this one. */
+static int try_send(struct statsd_sender *sender)
+{
+    int error = sender->fd < 0 ? connect_peer(sender) : 0;
+
+    if (error)
+        return error;
+    if (send(sender->fd, sender->buffer, sender->used, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+        return 0;
+    error = errno;
+    if (sender->address.ss_family == AF_UNIX && error != EAGAIN && error != ENOBUFS && error != EMSGSIZE)
+        statsd_sender_close(sender); /* its listener may have made a new socket */
+    return -error;
+}
+
+static void send_datagram(struct statsd_sender *sender)
+{
+    bool is_unix = sender->address.ss_family == AF_UNIX, had_peer = sender->fd >= 0;
+
+    if (sender->wait_until_ns == 0)
+        sender->wait_until_ns = now_ns() + BURST_WAIT_NS;
+    int error = try_send(sender);
+    if (error == -ECONNREFUSED && !is_unix) {
+        lose(sender, "no_listener", sender->last_events, ECONNREFUSED);
+        sender->last_events = 0;
+        error = try_send(sender);
+    } else if (error && is_unix && had_peer && sender->fd < 0) {
+        error = try_send(sender);
+    }
+    while (error == -EAGAIN && wait_writable(sender))
+        error = try_send(sender);
+    if (error)
+        lose(sender, cause_of(-error), sender->events, -error);
+    sender->last_events = error ? 0 : sender->events;
+    if (!error)
+        pace(sender);
+    sender->used = 0;
+    sender->events = 0;
+}
+
+void statsd_sender_line(struct statsd_sender *sender, const char *line, size_t length, uint64_t events)
+{
+    if (length > sender->limit) {
+        lose(sender, "too_long", events, EMSGSIZE);
+        return;
+    }
+    if (sender->used > 0 && sender->used + 1 + length > sender->limit)
+        send_datagram(sender);
+    if (sender->used > 0)
+        sender->buffer[sender->used++] = '\n';
+    memcpy(sender->buffer + sender->used, line, length);
+    sender->used += length;
+    sender->events += events;
+    if (!sender->packed)
+        send_datagram(sender);
+}
+
+void statsd_sender_flush(struct statsd_sender *sender)
+{
+    int error = 0;
+    socklen_t length = sizeof(error);
+
+    if (sender->used > 0)
+        send_datagram(sender);
+    if (sender->wait_until_ns == 0)
+        return;
+    /* on one machine the refusal of the last datagram is known by now */
+    if (sender->fd >= 0 && sender->address.ss_family != AF_UNIX && sender->last_events > 0 &&
+        getsockopt(sender->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error) {
+        lose(sender, cause_of(error), sender->last_events, error);
+        sender->last_events = 0;
+    }
+    if (sender->trouble && sender->last_events > 0) {
+        SAY(sender, "%s takes datagrams again", sender->shown);
+        sender->trouble = NULL;
+    }
+    sender->last_events = 0;
+    sender->wait_until_ns = 0;
+    sender->sent = 0;
+}
