@@ -56,6 +56,7 @@ static void emit_deep(void)
 /* What is between the two stops is stepped through. Warm: ring, names and cache are there; else only the segment is. */
 static void worker(void (*emits)(void), bool warm)
 {
+    NOT_UNDER_TSAN(); /* most of its instructions are not ours */
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
         _exit(CANNOT);
     gb_ring_start = FIRST;
