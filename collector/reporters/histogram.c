@@ -142,7 +142,8 @@ double histogram_bound(int index)
 static double middle(int index)
 {
     double low = histogram_bound(index - 1), high = histogram_bound(index);
-    return isfinite(high) ? low * (2 * high / (low + high)) : low;
+    double share = isfinite(high) ? low / high : exp2(-1.0 / HISTOGRAM_BAND); /* low + high may be beyond a double */
+    return low * (2 / (1 + share));
 }
 
 /* In rising order of value: negative buckets from the far end, zero, positive buckets. *rank: how many are still to be

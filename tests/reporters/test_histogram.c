@@ -134,6 +134,20 @@ static void extremes_are_held(void **state)
     assert_int_equal(histogram.count, 0);
 }
 
+static void percentiles_of_huge_values_are_numbers(void **state)
+{
+    (void)state;
+    const double values[] = {1e307, 1e308, 1.5e308, DBL_MAX};
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        struct histogram histogram = {0};
+        histogram_add(&histogram, values[i] / 3);
+        histogram_add(&histogram, values[i]);
+        histogram_add(&histogram, DBL_MAX);
+        assert_true(fabs(histogram_quantile(&histogram, 2.0 / 3) / values[i] - 1) < LIMIT);
+        histogram_clear(&histogram);
+    }
+}
+
 static void a_merge_is_the_same_as_one_histogram(void **state)
 {
     (void)state;
@@ -162,6 +176,7 @@ int main(void)
         cmocka_unit_test(quantiles_are_within_the_limit),
         cmocka_unit_test(bounds_are_inclusive_above),
         cmocka_unit_test(extremes_are_held),
+        cmocka_unit_test(percentiles_of_huge_values_are_numbers),
         cmocka_unit_test(a_merge_is_the_same_as_one_histogram),
     };
     return cmocka_run_group_tests_name("histogram", tests, NULL, NULL);
