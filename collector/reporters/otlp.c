@@ -31,7 +31,8 @@
 #define METRICS_BYTES (2u << 20)   /* a request of metrics ends with the worker that reaches this */
 #define SPANS_BYTES (1u << 20)     /* one of spans with the span that does */
 #define ENDED_SERIES_MAX 100000    /* of workers that have ended, while no receiver takes their last export */
-#define CLOSE_NS (SECOND * 9 / 10) /* what close may take, whatever the deadline */
+#define CLOSE_NS (SECOND * 8 / 10) /* what close may take, whatever the deadline */
+#define MARGIN_NS (SECOND / 5)     /* of the deadline, to settle what came of it */
 
 struct otlp {
     const struct gb_reporter_setup *setup;
@@ -355,8 +356,8 @@ static void otlp_close(void *context)
         return;
     int64_t now_ns = time_of(CLOCK_MONOTONIC), deadline_ns = now_ns + CLOSE_NS;
     int64_t allowed_ns = self->setup->deadline != NULL ? self->setup->deadline(self->setup->collector) : 0;
-    if (allowed_ns > deadline_ns)
-        deadline_ns = allowed_ns;
+    if (allowed_ns - MARGIN_NS > deadline_ns)
+        deadline_ns = allowed_ns - MARGIN_NS;
     push_spans(self);
     otlp_sender_supersede(self->sender);
     collect(self);

@@ -32,9 +32,10 @@ struct lane {
     struct otlp_lane line;
     struct queue queue; /* the first one is under way, or waits for `next_ns` */
     bool busy;
-    int64_t next_ns, pause_ns; /* pause_ns 0: the last attempt was good */
-    bool asked_to_wait;        /* by Retry-After */
-    bool troubled, told;       /* told: what `trouble` says was fetched */
+    struct otlp_message *under_way; /* the first one, while busy: the sender's thread's own */
+    int64_t next_ns, pause_ns;      /* pause_ns 0: the last attempt was good */
+    bool asked_to_wait;             /* by Retry-After */
+    bool troubled, told;            /* told: what `trouble` says was fetched */
     char trouble[240];
 };
 
@@ -48,7 +49,7 @@ struct otlp_sender {
     struct lane lane[OTLP_SIGNALS];
     struct queue done;
     uint64_t held; /* bytes of spans in queues */
-    bool supersede, finish;
+    bool finish;
     int64_t deadline_ns;
 };
 
@@ -135,19 +136,6 @@ static void attempt_ended(struct otlp_sender *sender, struct lane *lane, bool fi
         give_back(sender, lane);
 }
 
-static void serve_supersede(struct otlp_sender *sender)
-{
-    struct lane *lane = &sender->lane[OTLP_METRICS];
-    struct otlp_message *under_way = lane->busy ? queue_take(&lane->queue) : NULL;
-    while (lane->queue.first != NULL) {
-        lane->queue.first->outcome = OTLP_UNDELIVERED;
-        give_back(sender, lane);
-    }
-    if (under_way != NULL)
-        queue_put(&lane->queue, under_way);
-    sender->supersede = false;
-}
-
 static void start_lanes(struct otlp_sender *sender, int64_t now_ns)
 {
     for (unsigned i = 0; i < OTLP_SIGNALS; i++) {
@@ -162,6 +150,7 @@ static void start_lanes(struct otlp_sender *sender, int64_t now_ns)
         if (sender->finish)
             lane->pause_ns = 0;
         lane->busy = true;
+        lane->under_way = message;
         int result = otlp_lane_start(&lane->line, sender->multi, message);
         if (result == 0)
             continue;
@@ -207,7 +196,7 @@ static void collect_answers(struct otlp_sender *sender)
         if (answer->easy_handle != lane->line.easy)
             lane = &sender->lane[OTLP_TRACES];
         int64_t pause_ns;
-        bool final = otlp_lane_judge(&lane->line, code, lane->queue.first, &pause_ns);
+        bool final = otlp_lane_judge(&lane->line, code, lane->under_way, &pause_ns);
         curl_multi_remove_handle(sender->multi, lane->line.easy);
         pthread_mutex_lock(&sender->lock);
         attempt_ended(sender, lane, final, pause_ns);
@@ -220,8 +209,6 @@ static bool serve(struct otlp_sender *sender, int64_t *ret_next_ns)
 {
     int64_t now_ns = mono_now();
     pthread_mutex_lock(&sender->lock);
-    if (sender->supersede)
-        serve_supersede(sender);
     bool ends = sender->finish && (now_ns >= sender->deadline_ns || is_idle(sender));
     if (!ends)
         start_lanes(sender, now_ns);
@@ -268,10 +255,16 @@ int otlp_sender_push(struct otlp_sender *sender, struct otlp_message *message)
 
 void otlp_sender_supersede(struct otlp_sender *sender)
 {
+    struct lane *lane = &sender->lane[OTLP_METRICS];
     pthread_mutex_lock(&sender->lock);
-    sender->supersede = true;
+    struct otlp_message *under_way = lane->busy ? queue_take(&lane->queue) : NULL;
+    while (lane->queue.first != NULL) {
+        lane->queue.first->outcome = OTLP_UNDELIVERED;
+        give_back(sender, lane);
+    }
+    if (under_way != NULL)
+        queue_put(&lane->queue, under_way);
     pthread_mutex_unlock(&sender->lock);
-    curl_multi_wakeup(sender->multi);
 }
 
 struct otlp_message *otlp_sender_done(struct otlp_sender *sender)

@@ -186,8 +186,8 @@ static int add_headers(const struct gb_reporter_setup *setup, struct otlp_target
 static int make_headers(const struct gb_reporter_setup *setup, enum otlp_signal signal, struct otlp_target *target)
 {
     /* "Expect:" without a value keeps libcurl from waiting for a 100 */
-    static const char *const ours[] = {"Content-Type: application/x-protobuf", "Expect:"};
-    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+    static const char *const ours[] = {"Content-Type: application/x-protobuf", "Expect:", "Content-Encoding: gzip"};
+    for (size_t i = 0; i < (target->gzip ? 3 : 2); i++) {
         struct curl_slist *headers = curl_slist_append(target->headers, ours[i]);
         if (headers == NULL)
             return -ENOMEM;

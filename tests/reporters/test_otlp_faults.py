@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""test_otlp_faults.py COLLECTOR WORKER: `otlp` against a receiver that does what it is told (row 32 of the faults).
+
+For each case a worker emits into a private directory, then a collector drains it once. What the receiver saw (requests, their
+times) and what the collector's ledger says (delivered, dropped by cause) must be exactly what the case is to give."""
+
+import gzip, os, re, shutil, socket, struct, subprocess, sys, tempfile, threading, time
+
+COLLECTOR, WORKER = sys.argv[1:3]
+DEADLINE = 60
+failures = []
+
+
+def check(what, found, expected):
+    if found != expected:
+        failures.append(what)
+        print(f"FAILED: {what}: {found!r}, not {expected!r}")
+
+
+def varint(value):
+    out = b""
+    while value > 127:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def partial(rejected, message):
+    inner = b"\x08" + varint(rejected) + b"\x12" + varint(len(message)) + message.encode()
+    return b"\x0a" + varint(len(inner)) + inner
+
+
+def answer(status, body=b"", *headers):
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+class Receiver:
+    """Takes whole requests; `script` gives what each of a path gets: bytes to send, or a function of the connection."""
+
+    def __init__(self, script):
+        self.script, self.seen = {path: list(steps) for path, steps in script.items()}, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        stream = connection.makefile("rb")
+        try:
+            while True:
+                request = stream.readline().decode().split()
+                if not request:
+                    return
+                headers = {}
+                while (line := stream.readline().decode().strip()):
+                    key, value = line.split(":", 1)
+                    headers[key.lower()] = value.strip()
+                body = stream.read(int(headers["content-length"]))
+                steps = self.script.get(request[1], [answer(200)])
+                step = steps.pop(0) if len(steps) > 1 else steps[0]
+                self.seen.append((request[1], headers, body, time.monotonic()))
+                if callable(step):
+                    step(connection)
+                    return
+                connection.sendall(step)
+        except OSError:
+            pass
+        finally:
+            stream.close()
+            connection.close()
+
+    def close(self):
+        self.listener.close()
+
+
+def reset(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def slowly(connection):
+    for byte in answer(200):
+        connection.sendall(bytes([byte]))
+        time.sleep(1)
+
+
+def endlessly(status):
+    def send(connection):
+        connection.sendall(f"HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        while True:
+            connection.sendall(b"10000\r\n" + 65536 * b"x" + b"\r\n")
+
+    return send
+
+
+def ledger(text):
+    """Delivered, and dropped by cause, of otlp."""
+    row = re.search(r"^  otlp +([\d,]+) +([\d,]+)((?:.*\n(?!  \w+ +[\d,]+ +[\d,]+))*)", text, re.M)
+    number = lambda digits: int(digits.replace(",", ""))
+    causes = {cause: number(digits) for cause, digits in re.findall(r"([a-z_]\w*) (\d[\d,]*?)(?=,|\s)", row[3])}
+    check("sum of the causes", sum(causes.values()), number(row[2]))
+    return number(row[1]), causes
+
+
+def run(script, options="", environment={}, port=None):
+    receiver = Receiver(script)
+    directory = tempfile.mkdtemp(prefix="gb-test.", dir="/dev/shm")
+    try:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "GEMINI_BATCH_"))}
+        subprocess.run([WORKER], check=True, stdout=subprocess.DEVNULL, timeout=DEADLINE,
+                       env={**clean, "GEMINI_BATCH_TELEMETRY": "1", "GEMINI_BATCH_TELEMETRY_DIR": directory})
+        given = {k: v.replace("PORT", str(receiver.port)) for k, v in environment.items()}
+        endpoint = [] if given else [f"endpoint=http://127.0.0.1:{port or receiver.port}/"]
+        spec = "otlp:" + ",".join(endpoint + ([options] if options else []))
+        result = subprocess.run([COLLECTOR, "--once", "--dir", directory, "--reporter", spec], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, timeout=DEADLINE, env={**clean, **given})
+        check("exit status", result.returncode, 0)
+        if "left behind" in result.stdout:
+            failures.append("left behind")
+            print(result.stdout)
+        attempted = int(re.search(r"attempted +([\d,]+)", result.stdout)[1].replace(",", ""))
+        delivered, causes = ledger(result.stdout)
+        check("delivered + dropped", delivered + sum(causes.values()), attempted)
+        return attempted, causes, receiver.seen, result.stdout
+    finally:
+        receiver.close()
+        shutil.rmtree(directory)
+
+
+def case(name):
+    print(f"-- {name}", flush=True)
+
+
+def metrics(step, *more):
+    return {"/v1/metrics": [step, *more]}
+
+
+case("all is well")
+count, causes, seen, said = run({})
+check("dropped", causes, {})
+check("paths", [s[0] for s in seen], ["/v1/metrics"])
+check("type", seen[0][1]["content-type"], "application/x-protobuf")
+check("agent", seen[0][1]["user-agent"].startswith("gb-telemetry/"), True)
+
+case("spans, gzip, headers")
+count, causes, seen, said = run({}, 'signals=metrics+traces,compression=gzip,headers="X-Key=a%20b,Other=1"')
+check("dropped", causes, {})
+check("paths", sorted(s[0] for s in seen), ["/v1/metrics", "/v1/traces"])
+for path, headers, body, _ in seen:
+    check("encoding", headers["content-encoding"], "gzip")
+    check("header", (headers["x-key"], headers["other"]), ("a b", "1"))
+    check("service in the body", b"service.name" in gzip.decompress(body), True)
+
+case("variables")
+count, causes, seen, said = run({}, "signals=metrics+traces", {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:PORT/base/", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:PORT/own", "OTEL_EXPORTER_OTLP_HEADERS": "a=1",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "a=2", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "none"})
+check("dropped", causes, {})
+check("requests", sorted((s[0], s[1].get("content-encoding"), s[1]["a"]) for s in seen),
+      [("/base/v1/metrics", "gzip", "1"), ("/own", None, "2")])
+
+case("nobody listens")
+with socket.create_server(("127.0.0.1", 0)) as unused:
+    port = unused.getsockname()[1]
+count, causes, seen, said = run({}, port=port)
+check("dropped", causes, {"unreachable": count})
+check("said", "cannot send metrics" in said, True)
+
+case("one byte a second")
+count, causes, seen, said = run(metrics(slowly), "timeout=300ms")
+check("dropped", causes, {"timeout": count})
+
+case("reset")
+count, causes, seen, said = run(metrics(reset))
+check("dropped", causes, {"connection_lost": count})
+check("was tried again", len(seen) > 1, True)
+
+case("reset once")
+count, causes, seen, said = run(metrics(reset, answer(200)))
+check("dropped", causes, {})
+check("requests", len(seen), 2)
+check("the same request", seen[0][2], seen[1][2])
+
+case("endless answer")
+count, causes, seen, said = run(metrics(endlessly(200)))
+check("dropped", causes, {})
+check("requests", len(seen), 1)
+count, causes, seen, said = run(metrics(endlessly(400)))
+check("dropped", causes, {"http_400": count})
+check("requests", len(seen), 1)
+
+for status, cause in ((400, "http_400"), (401, "http_4xx"), (404, "http_4xx"), (408, "http_4xx"), (413, "http_413"),
+                      (500, "http_5xx"), (501, "http_5xx"), (301, "http_other")):
+    case(f"{status} is final")
+    count, causes, seen, said = run(metrics(answer(status, b"\x12\x04nope")))
+    check("dropped", causes, {cause: count})
+    check("requests", len(seen), 1)
+    check("said", f"HTTP {status}: nope" in said, True)
+
+for status in (429, 502, 503, 504):
+    case(f"{status} is tried again")
+    count, causes, seen, said = run(metrics(answer(status), answer(200)))
+    check("dropped", causes, {})
+    check("requests", len(seen), 2)
+
+case("Retry-After is waited for")
+count, causes, seen, said = run(metrics(answer(429, b"", "Retry-After: 2"), answer(200)))
+check("dropped", causes, {})
+check("requests", len(seen), 2)
+check("pause of 2 s", seen[1][3] - seen[0][3] >= 1.9, True)
+
+case("503 for ever")
+count, causes, seen, said = run(metrics(answer(503)))
+check("dropped", causes, {"http_503": count})
+check("was tried again", len(seen) > 1, True)
+
+case("spans refused, metrics taken")
+count, causes, seen, said = run({"/v1/traces": [answer(400)]}, "signals=metrics+traces")
+spans = causes.get("http_400", 0)
+check("only spans are lost", (0 < spans < count, list(causes)), (True, ["http_400"]))
+
+case("partial success")
+count, causes, seen, said = run({"/v1/traces": [answer(200, partial(4, "too old"))]}, "signals=metrics+traces")
+check("dropped", causes, {"rejected": 4})
+check("never sent again", sorted(s[0] for s in seen), ["/v1/metrics", "/v1/traces"])
+check("said", f"rejected 4 of {spans} spans: too old" in said, True)
+count, causes, seen, said = run(metrics(answer(200, partial(1, "bad name\x1b[2J"))))
+check("dropped", causes, {"rejected": 1})
+check("requests", len(seen), 1)
+check("no escape sequence of a stranger's", "\x1b" in said, False)
+
+case("more rejected than sent; answers that are no message")
+count, causes, seen, said = run({"/v1/traces": [answer(200, partial(1 << 40, ""))]}, "signals=metrics+traces")
+check("dropped", causes, {"rejected": spans})
+for body in (b"\xff\xff\xff", b"\x0a\xff\xff\xff\xff\x0f", b"{}", b"\x0a\x02\x08\xff"):
+    count, causes, seen, said = run(metrics(answer(200, body)))
+    check("dropped", causes, {})
+
+case("a buffer that is too small")
+count, causes, seen, said = run({}, "signals=metrics+traces,buffer=1KiB")
+check("dropped", causes, {"buffer_full": spans})
+
+case("min_duration, max_depth, sample")
+for option in ("min_duration=1h", "sample=0"):
+    count, causes, seen, said = run({}, "signals=metrics+traces," + option)
+    check("no spans", [s[0] for s in seen], ["/v1/metrics"])
+
+print(f"{len(failures)} failures")
+sys.exit(1 if failures else 0)
