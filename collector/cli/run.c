@@ -21,19 +21,21 @@
 #include "collector/cli/run_directory.h"
 #include "collector/cli/run_report.h"
 #include "collector/collector.h"
+#include "collector/config.h"
 #include "collector/options.h"
 #include "collector/start_thread.h"
 
 #define SETTLE_MS 200 /* for processes that end together with the command */
 enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127, EXIT_SIGNAL = 128 };
 
-enum { OPTION_OUTPUT, OPTION_ENVELOPE, OPTION_REPORTER, OPTION_DIR };
+enum { OPTION_OUTPUT, OPTION_ENVELOPE, OPTION_REPORTER, OPTION_CONFIG, OPTION_DIR };
 static const struct args_option run_options[] = {
     {"output", 'o', "FILE", "write the report to FILE in place of standard error"},
     {"envelope", 0, "FILE",
      "write the result envelope to FILE: one JSON object with metrics, usage and ledger of each worker and of all"},
     {"reporter", 0, "NAME[:KEY=VALUE,...]",
-     "also hand every event to this reporter; may be repeated (gb-collector --reporters lists them)"},
+     "also hand every event to this reporter; may be repeated (gb reporters lists them)"},
+    {"config", 0, "FILE", "also hand every event to the reporters of this configuration"},
     {"dir", 0, "DIR", "the segments' directory (default: a private one, removed at the end)"},
     {NULL, 0, NULL, NULL}};
 static const struct args_command run_command = {
@@ -55,6 +57,7 @@ struct run {
     bool kept;              /* it stays, and that was said */
     struct reporter_spec specs[REPORTERS_MAX];
     unsigned spec_count;
+    int64_t flush_deadline_ns;
     struct run_command command;
     struct collector *collector;
     pthread_t thread;
@@ -94,6 +97,23 @@ static int add_reporter(struct run *run, const char *text)
     return 0;
 }
 
+static int add_config(struct run *run, const char *path)
+{
+    static struct config config;
+    char why[CONFIG_ERROR];
+    if (config_read(path, &config, why) < 0)
+        return wrong(why);
+    bool fits = run->spec_count + config.reporter_count <= REPORTERS_MAX;
+    if (fits) {
+        memcpy(&run->specs[run->spec_count], config.reporters, config.reporter_count * sizeof(*config.reporters));
+        run->spec_count += config.reporter_count;
+        config.reporter_count = 0; /* they are the run's now */
+        run->flush_deadline_ns = config.flush_deadline_ns;
+    }
+    config_clear(&config);
+    return fits ? 0 : wrong("too many reporters; accepted: 16, with those of the report and the envelope");
+}
+
 /* 0: go on. 1: help was written. -EINVAL: told. */
 static int read_arguments(struct run *run, int argc, char **argv, char ***ret_words)
 {
@@ -110,6 +130,8 @@ static int read_arguments(struct run *run, int argc, char **argv, char ***ret_wo
             envelope = value;
         else if (found == OPTION_REPORTER)
             error = add_reporter(run, value);
+        else if (found == OPTION_CONFIG)
+            error = add_config(run, value);
         else if (snprintf(run->directory, sizeof(run->directory), "%s", value) >= (int)sizeof(run->directory))
             error = wrong("the path of --dir is too long; accepted: under 512 bytes");
     }
@@ -149,8 +171,11 @@ static void *run_collector(void *context)
 
 static int start_collector(struct run *run)
 {
-    const struct collector_config config = {
-        .directory = run->directory, .reporters = run->specs, .reporter_count = run->spec_count, .quiet = true};
+    const struct collector_config config = {.directory = run->directory,
+                                            .reporters = run->specs,
+                                            .reporter_count = run->spec_count,
+                                            .flush_deadline_ns = run->flush_deadline_ns,
+                                            .quiet = true};
     int error = collector_start(&config, &run->collector); /* tells why not */
     if (error == 0) {
         error = start_thread(&run->thread, "gb-control", run_collector, run);

@@ -156,7 +156,8 @@ struct gb_option {
     uint32_t type;        /* enum gb_option_type */
     const char *fallback; /* the default, as a user would write it; NULL: none */
     const char *choices;  /* GB_OPTION_CHOICE: "json|logfmt" */
-    const char *help;     /* one sentence without full stop, with the unit */
+    const char *help;     /* one sentence without full stop, with the unit. "separated by ;" or "separated by commas" in
+                           * it makes the configuration take a list as well */
 };
 
 /* The parsed values, in the order of the option table. */

@@ -104,6 +104,13 @@ says err 'both write to'
 expect 0 "$collector" --verbose --once --config /dev/null
 says out 'ledger'
 
+rm "$work/events.jsonl"
+expect 0 "$gb" run --config "$config" -- "$worker" 10
+[ "$(grep -c telemetry.timing "$work/events.jsonl")" -eq 11 ] || fail "gb run: the file's reporter has not all"
+says err 'ledger   31 attempted = 31 delivered'
+expect 2 "$gb" run --config "$work/bad.yaml" -- true
+says err "^gb run: $work/bad.yaml:2:11: log has no option 'pth'"
+
 # ---- SIGHUP ----
 "$collector" --verbose --config "$config" >"$work/out" 2>"$work/err" </dev/null &
 pid=$!

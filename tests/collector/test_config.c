@@ -178,6 +178,8 @@ static void mistakes_have_a_place(void **unused)
     refuses("reporters:\n  - log:\n      pth: x\n", ":3:7: ", "no option 'pth'; did you mean path?");
     refuses("reporters:\n  - log:\n      format: jsn\n", ":3:15: ", "did you mean json?");
     refuses("reporters:\n  - log: {path: {a: b}}\n", ":2:17: ", "not keys and values");
+    refuses("reporters:\n  - log: {path: [a, b]}\n", ":2:17: ", "one value is accepted, not a list");
+    refuses("reporters:\n  - log: {include: {a: b}}\n", ":2:20: ", "one value or a list is accepted, not keys");
     refuses("reporters:\n  - log: {path: }\n", ":2:", "needs a value");
     refuses("reporters:\n  - log: {path: a, path: b}\n", ":2:26: ", "given twice");
     refuses("reporters:\n  - log: {include: [a, b;c]}\n", ":2:24: ", "no ; is accepted");
