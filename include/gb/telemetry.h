@@ -90,10 +90,20 @@ struct gb_config {
     uint64_t max_bytes;   /* all rings together */
     uint32_t rings_ahead; /* rings to allocate now, for programs that sandbox themselves later */
 };
+#ifndef __cplusplus
 #define GB_CONFIG_INIT                                                                                                 \
     {                                                                                                                  \
-        sizeof(struct gb_config)                                                                                       \
+        .size = sizeof(struct gb_config)                                                                               \
     }
+#else
+__attribute__((always_inline)) static inline struct gb_config gb_config_init_()
+{
+    struct gb_config config = gb_config();
+    config.size = sizeof(struct gb_config);
+    return config;
+}
+#define GB_CONFIG_INIT gb_config_init_()
+#endif
 
 /* What was emitted by this process so far. attempted = delivered to the rings + the sum of dropped. */
 enum gb_cause {

@@ -192,6 +192,12 @@ static int evaluate(void)
     return ++evaluations;
 }
 
+static unsigned configures(void)
+{
+    struct gb_config config = GB_CONFIG_INIT;
+    return config.size;
+}
+
 static void evaluates_nothing_when_disabled(void)
 {
     GB_SCOPE ("s", GB_KV("a", evaluate())) {
@@ -216,6 +222,7 @@ int main(void)
     CHECK(shadowing() == 1);
     CHECK(every_type(text, "constant", 7, 8) == 7);
     CHECK(spans() == 1);
+    CHECK(configures() == sizeof(struct gb_config));
     evaluates_nothing_when_disabled();
     CHECK(evaluations == (gb_enabled() ? 5 : 0));
     return failures ? EXIT_FAILURE : EXIT_SUCCESS;
