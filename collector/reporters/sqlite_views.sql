@@ -199,7 +199,7 @@ select path as counter,
     iif(max(typeof(value) <> 'integer') or total(value) > 9.2e18,
         total(value), (sum(value >> 32) << 32) + sum(value & 4294967295)) as total,
     count(*) as events,
-    total(value) / nullif((max(wall_ns) - min(wall_ns)) / 1e9, 0) as per_second
+    round(total(value) / nullif((max(wall_ns) - min(wall_ns)) / 1e9, 0), 3) as per_second
 from metrics join scopes on scopes.scope_id = metrics.scope_id
 where type = 'counter'
 group by path
