@@ -18,9 +18,9 @@ struct collector_config {
     const char *directory; /* NULL: the default of DESIGN section 4 */
     struct reporter_spec *reporters;
     unsigned reporter_count;
-    int64_t flush_deadline_ns; /* at the end; 0: 5 s */
-    bool once;                 /* drain what is there and end */
-    bool quiet;                /* no ledger at the end */
+    int64_t flush_deadline_ns;     /* at the end; 0: 5 s */
+    bool once;                     /* drain what is there and end */
+    bool quiet;                    /* no ledger at the end */
     void (*reread)(void *context); /* control thread, at SIGHUP, before the reporters reopen their files; may be NULL */
     void *reread_context;
 };
