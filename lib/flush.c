@@ -3,6 +3,7 @@
  * What a program may ask: gb_flush, gb_stats, gb_name. In: the rings' indices and counters. On the calling thread; not hot.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -24,19 +25,23 @@
 #define LOOK_NS 50000u                /* between two looks at the heads at first, ... */
 #define LOOK_MAX_NS 2000000u          /* ... and at last */
 #define COLLECTOR_CHECK_NS 100000000u /* between two looks whether the collector lives */
+#define UNKNOWN_MAX_NS 10000000000u   /* "for ever" where nobody can tell */
 
-static bool collector_is_there(void)
+enum presence { ABSENT, PRESENT, UNKNOWN };
+
+/* UNKNOWN: a program that has another root or another user by now may not see the directory any more. So it is opened as it is,
+ * and never made, which could be inside of that root. */
+static enum presence look_for_collector(void)
 {
-    const char *why;
-    int directory_fd;
-    if (directory_open(gb_settings.directory, &directory_fd, &why) != 0)
-        return false;
+    int directory_fd = open(gb_settings.directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (directory_fd < 0)
+        return UNKNOWN;
     int lock_fd = lock_file_open(directory_fd);
-    bool runs = lock_fd >= 0 && collector_runs(lock_fd);
+    enum presence presence = lock_fd < 0 ? UNKNOWN : collector_runs(lock_fd) ? PRESENT : ABSENT;
     if (lock_fd >= 0)
         close(lock_fd);
     close(directory_fd);
-    return runs;
+    return presence;
 }
 
 static void ring_the_bell(void)
@@ -77,8 +82,11 @@ static int wait_until_taken(const struct snapshot *snapshot, int timeout_ms)
 
     for (;; now = clock_monotonic_ns()) {
         if (now >= check_at) {
-            if (!collector_is_there())
+            enum presence presence = look_for_collector();
+            if (presence == ABSENT)
                 return -ENOTCONN;
+            if (presence == UNKNOWN && timeout_ms < 0)
+                until = until < now + UNKNOWN_MAX_NS ? until : now + UNKNOWN_MAX_NS;
             check_at = now + COLLECTOR_CHECK_NS;
         }
         if (all_taken(snapshot))

@@ -110,6 +110,25 @@ static void flushes(void)
 }
 
 /* A collector that says that it sleeps is woken when a ring is half full, once; one that is awake is left alone. */
+/* As after chroot or setuid: the directory is not where it was. */
+static void cut_off(void)
+{
+    char moved[128];
+    snprintf(moved, sizeof moved, "%s.moved", scratch);
+    GB_COUNT("items", 1);
+    pid_t pid = standin();
+    CHECK(rename(scratch, moved) == 0);
+    CHECK_EQUAL(gb_flush(5), -ETIMEDOUT);
+    take(0);
+    CHECK_EQUAL(gb_flush(5), 0);
+    CHECK_EQUAL(gb_flush(-1), 0);
+    CHECK(access(scratch, F_OK) != 0);
+    CHECK(rename(moved, scratch) == 0);
+    CHECK_EQUAL(gb_flush(5), 0);
+    close(to_standin);
+    wait_for(pid);
+}
+
 static void wakes(void)
 {
     setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "16384", 1);
@@ -170,6 +189,7 @@ static void off(void)
         in_child(test);                                                                                                \
     }
 CHILD_TEST(flushes)
+CHILD_TEST(cut_off)
 CHILD_TEST(wakes)
 CHILD_TEST(counts)
 CHILD_TEST(off)
@@ -177,10 +197,8 @@ CHILD_TEST(off)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(run_flushes),
-        cmocka_unit_test(run_wakes),
-        cmocka_unit_test(run_counts),
-        cmocka_unit_test(run_off),
+        cmocka_unit_test(run_flushes), cmocka_unit_test(run_cut_off), cmocka_unit_test(run_wakes),
+        cmocka_unit_test(run_counts),  cmocka_unit_test(run_off),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
