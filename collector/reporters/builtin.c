@@ -20,6 +20,9 @@ const struct gb_reporter *const builtin_reporters[] = {
 #ifdef GB_WITH_STATSD
     &gb_reporter_statsd,
 #endif
+#ifdef GB_WITH_TRACE
+    &gb_reporter_trace,
+#endif
     NULL,
 };
 

@@ -12,6 +12,7 @@ extern const struct gb_reporter gb_reporter_prometheus; /* where the build has i
 extern const struct gb_reporter gb_reporter_sqlite;     /* where the build has it */
 extern const struct gb_reporter gb_reporter_statsd; /* where the build has it */
 extern const struct gb_reporter gb_reporter_summary;
+extern const struct gb_reporter gb_reporter_trace; /* where the build has it */
 
 /* Ends with NULL. */
 extern const struct gb_reporter *const builtin_reporters[];

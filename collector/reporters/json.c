@@ -15,7 +15,7 @@
 
 #include "collector/reporters/escape.h"
 
-static char *put_string(char *out, const char *text, size_t length)
+char *json_put_string(char *out, const char *text, size_t length)
 {
     *out++ = '"';
     out = escape_json(out, text, length);
@@ -23,7 +23,7 @@ static char *put_string(char *out, const char *text, size_t length)
     return out;
 }
 
-static char *put_value(char *out, const struct gb_event_value *value)
+char *json_put_value(char *out, const struct gb_event_value *value)
 {
     switch (value->type) {
     case GB_VALUE_INT:
@@ -40,7 +40,7 @@ static char *put_value(char *out, const struct gb_event_value *value)
     case GB_VALUE_BOOL:
         return value->as.boolean ? LINE_TEXT(out, "true") : LINE_TEXT(out, "false");
     case GB_VALUE_TEXT:
-        return put_string(out, value->as.text, value->length);
+        return json_put_string(out, value->as.text, value->length);
     default:
         return LINE_TEXT(out, "null");
     }
@@ -51,20 +51,20 @@ static char *put_path(char *out, const struct gb_path *path, uint32_t *ret_first
     char *start = out;
 
     out = LINE_TEXT(out, "\"scope\":");
-    out = put_string(out, path->text, path->length);
+    out = json_put_string(out, path->text, path->length);
     *out++ = ',';
     *ret_first = (uint32_t)(out - start);
     out = LINE_TEXT(out, "\"depth\":");
     out = number_put_uint(out, path->depth);
     out = LINE_TEXT(out, ",\"parent_scope\":");
-    out = path->parent ? put_string(out, path->parent->text, path->parent->length) : LINE_TEXT(out, "null");
+    out = path->parent ? json_put_string(out, path->parent->text, path->parent->length) : LINE_TEXT(out, "null");
     *out++ = ',';
     return out;
 }
 
 static char *put_key(char *out, const struct gb_event_key *key)
 {
-    out = put_string(out, key->text, key->length);
+    out = json_put_string(out, key->text, key->length);
     *out++ = ':';
     return out;
 }
@@ -75,7 +75,7 @@ static char *put_thread(char *out, const struct gb_run *run)
     out = LINE_TEXT(out, "\"tid\":");
     out = number_put_uint(out, run->tid);
     out = LINE_TEXT(out, ",\"thread\":");
-    out = put_string(out, run->thread, strnlen(run->thread, sizeof(run->thread)));
+    out = json_put_string(out, run->thread, strnlen(run->thread, sizeof(run->thread)));
     *out++ = ',';
     return out;
 }
@@ -84,11 +84,11 @@ static char *put_thread(char *out, const struct gb_run *run)
 static char *put_program(char *out, const struct lines *lines, const struct gb_worker *worker)
 {
     out = LINE_TEXT(out, "\"program\":");
-    out = put_string(out, worker->program, strlen(worker->program));
+    out = json_put_string(out, worker->program, strlen(worker->program));
     out = LINE_TEXT(out, ",\"service\":");
-    out = put_string(out, worker->service, strlen(worker->service));
+    out = json_put_string(out, worker->service, strlen(worker->service));
     out = LINE_TEXT(out, ",\"host\":");
-    out = put_string(out, lines->host, strlen(lines->host));
+    out = json_put_string(out, lines->host, strlen(lines->host));
     *out++ = ',';
     return out;
 }
@@ -169,7 +169,7 @@ static char *put_metadata(char *out, const struct lines *lines, const struct gb_
     for (uint32_t i = 0; i < event->attr_count; i++) {
         const struct piece *key = &lines->keys[event->attrs[i].key->id];
         out = line_copy(out, key->text, key->length);
-        out = put_value(out, &event->attrs[i].value);
+        out = json_put_value(out, &event->attrs[i].value);
         *out++ = ',';
     }
     out[-1] = '}'; /* over the last comma */
@@ -230,7 +230,7 @@ static char *put_metric(char *out, struct lines *lines, const struct gb_event *e
     out = PUT_HEAD(out, lines, lines->compact, "metric", event->start_wall_ns);
     out = line_copy(out, path->text, path->first);
     out = LINE_TEXT(out, "\"value\":");
-    out = put_value(out, &event->as.value);
+    out = json_put_value(out, &event->as.value);
     *out++ = ',';
     if (event->kind == GB_EVENT_COUNTER)
         out = LINE_TEXT(out, "\"metric_type\":\"counter\",");
@@ -252,7 +252,7 @@ static char *put_dropped(char *out, const struct gb_account *account)
     out = LINE_TEXT(out, "\"dropped\":{");
     for (unsigned cause = 0; cause < GB_WORKER_CAUSES; cause++) {
         const char *name = gb_cause_name(cause);
-        out = put_string(out, name, strlen(name));
+        out = json_put_string(out, name, strlen(name));
         *out++ = ':';
         out = number_put_uint(out, account->dropped[cause]);
         *out++ = ',';
@@ -278,13 +278,13 @@ static char *put_worker(char *out, struct lines *lines, const struct gb_worker *
     out = PUT_HEAD(out, lines, false, "worker", event->start_wall_ns);
     if (started) {
         out = LINE_TEXT(out, "\"state\":\"started\",\"clock\":");
-        out = put_string(out, worker->clock, strlen(worker->clock));
+        out = json_put_string(out, worker->clock, strlen(worker->clock));
         *out++ = ',';
         return put_worker_end(out, lines, worker);
     }
     const struct gb_account *account = event->as.account;
     out = LINE_TEXT(out, "\"state\":\"finished\",\"how\":");
-    out = put_string(out, worker->how, strnlen(worker->how, sizeof(worker->how)));
+    out = json_put_string(out, worker->how, strnlen(worker->how, sizeof(worker->how)));
     *out++ = ',';
     out = put_number(out, "\"attempted\":", account->attempted);
     out = put_number(out, "\"delivered\":", account->delivered);

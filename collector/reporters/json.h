@@ -9,4 +9,8 @@
 
 extern const struct line_format json_format;
 
+/* For other formats of JSON: in quotes, ESCAPE_MAX(length) bytes at most; a value that is not finite is a string. */
+char *json_put_string(char *out, const char *text, size_t length);
+char *json_put_value(char *out, const struct gb_event_value *value);
+
 #endif
