@@ -80,7 +80,8 @@ int directory_open(const char *path, int *ret_fd, const char **ret_why)
     struct stat st;
     int error;
 
-    if (mkdir(path, 0700) == 0)
+    bool made = mkdir(path, 0700) == 0;
+    if (made)
         chmod(path, 0700); /* the umask may have taken bits away */
     else if (errno != EEXIST && errno != EACCES && errno != EROFS && errno != EPERM) {
         error = errno;
@@ -97,6 +98,8 @@ int directory_open(const char *path, int *ret_fd, const char **ret_why)
     *ret_why = objection(fd);
     if (*ret_why) {
         close(fd);
+        if (made)
+            rmdir(path);
         return -EPERM;
     }
     *ret_fd = fd;
