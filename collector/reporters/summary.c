@@ -171,8 +171,8 @@ static void summary_report(struct summary *self, bool in_place, bool last)
     result = write_report(self, &report, in_place);
 out:
     if (result < 0 && !self->failed)
-        self->setup->say(self->setup->collector, "%s: cannot write to %s: %s", self->setup->name,
-                         self->setup->options[OPTION_PATH].text, strerror(-result));
+        self->setup->say(self->setup->collector, "cannot write to %s: %s", self->setup->options[OPTION_PATH].text,
+                         strerror(-result));
     self->failed = result < 0;
     free(report.workers);
     tally_clear(&all);
@@ -230,7 +230,7 @@ static int summary_open(const struct gb_reporter_setup *setup, void **ret_self)
     const char *path = setup->options[OPTION_PATH].text;
     result = summary_output_open(path, &self->output);
     if (result < 0) {
-        setup->say(setup->collector, "%s: cannot write to %s: %s", setup->name, path, strerror(-result));
+        setup->say(setup->collector, "cannot write to %s: %s", path, strerror(-result));
         goto fail;
     }
     self->clock_read_ns[SUMMARY_COUNTER] = summary_clock_read_ns(true);
