@@ -18,6 +18,7 @@ enum { NUMBER_ATTRIBUTES = 7, HISTOGRAM_ATTRIBUTES = 1 };
 struct name {
     struct keyed keyed;
     enum otlp_kind kind;
+    bool told; /* that another kind has it as well */
     char text[];
 };
 
@@ -40,12 +41,18 @@ static uint32_t attributes_field(enum otlp_kind kind)
 static bool name_is_taken(struct otlp_store *store, const char *text, uint32_t length, enum otlp_kind kind)
 {
     struct name *name = keyed_find(&store->names, text, length);
+    if (name != NULL && name->kind != kind && !name->told) {
+        name->told = true;
+        store->setup->say(store->setup->collector, "%.*s is a metric of two kinds: one is called %.*s%s", (int)length,
+                          text, (int)length, text, suffixes[kind]);
+    }
     if (name != NULL)
         return name->kind != kind;
     if (store->name_count >= NAMES_MAX || (name = malloc(sizeof(*name) + length)) == NULL)
         return false;
     memcpy(name->text, text, length);
     name->kind = kind;
+    name->told = false;
     if (keyed_add(&store->names, &name->keyed, name->text, length))
         store->name_count++;
     else
@@ -210,7 +217,7 @@ static void add(struct otlp_values *values, enum otlp_kind kind, const struct gb
     switch (kind) {
     case OTLP_DURATION:
         values->as.histogram.ns += ns;
-        histogram_add(&values->as.histogram.buckets, (double)ns * 1e-9);
+        histogram_add(&values->as.histogram.buckets, (double)ns / 1e9);
         break;
     case OTLP_UNFINISHED:
         tally_counter_add(&values->as.counter, &one);
