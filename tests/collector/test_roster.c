@@ -155,6 +155,20 @@ static void dies_and_leaves(void **state)
     assert_int_equal(roster_count(roster).seen, 1);
 }
 
+/* Its status was seen, and it was no signal: it left by _exit, which runs nothing. */
+static void who_left_by_exit_was_not_killed(void **state)
+{
+    (void)state;
+    char file[64];
+    pid_t worker = start_worker(file);
+    roster_found(roster, file);
+    kill_worker(worker);
+    roster_note_exit(roster, worker, 0);
+    roster_probe(roster, true);
+    assert_int_equal(first()->life, SEGMENT_DEAD);
+    assert_string_equal(first()->how, "vanished");
+}
+
 /* Nobody has told how: for a child that is waited for a moment, then the answer is what can be seen. */
 static void untold_child_vanishes_after_a_while(void **state)
 {
@@ -240,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(attaches_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refused_until_it_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(dies_and_leaves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_left_by_exit_was_not_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(untold_child_vanishes_after_a_while, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_file_of_that_name_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(quarantined_is_not_attached_again, set_up, tear_down),
