@@ -118,7 +118,8 @@ static int make_url(const struct gb_reporter_setup *setup, enum otlp_signal sign
         target->url = NULL;
         return -ENOMEM;
     }
-    if (strstr(endpoint, "://") != NULL && read_url(target))
+    const char *host = strstr(endpoint, "://");
+    if (host != NULL && host[3] != '\0' && host[3] != '/' && read_url(target))
         return 0;
     SAY(setup, "endpoint=%s: accepted is http://HOST:PORT or https://HOST:PORT", endpoint);
     return -EINVAL;
