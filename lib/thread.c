@@ -117,6 +117,15 @@ static int make(struct gb_thread **ret_thread)
     return error;
 }
 
+static const char *why_starved(int error)
+{
+    if (__atomic_load_n(&gb_process.budget, __ATOMIC_RELAXED) >= GBW_RING_BYTES_MIN)
+        return why_error(-error);
+    return gb_settings.max_bytes ? "GEMINI_BATCH_TELEMETRY_MAX_BYTES is used up"
+                                 : "the smaller of 64M and a quarter of the space that was free is used up "
+                                   "(GEMINI_BATCH_TELEMETRY_MAX_BYTES sets another limit)";
+}
+
 static struct gb_thread *take(void)
 {
     static uint32_t said;
@@ -137,9 +146,7 @@ static struct gb_thread *take(void)
     __atomic_store_n(&starved_until, clock_monotonic_ns() + STARVED_NS, __ATOMIC_RELAXED);
     if (first_time(&said))
         say("a thread gets no ring in %s: %s; what it emits is dropped and counted", gb_settings.directory,
-            __atomic_load_n(&gb_process.budget, __ATOMIC_RELAXED) < GBW_RING_BYTES_MIN
-                ? "GEMINI_BATCH_TELEMETRY_MAX_BYTES is used up"
-                : why_error(-error));
+            why_starved(error));
     thread_refuse(GBW_NO_RING);
     return NULL;
 }

@@ -229,7 +229,7 @@ static void small_file_systems(void **state)
     (void)state;
     in_child(small_tmpfs);
     in_child(halved);
-    expect_lines(many_threads_small_tmpfs, "a thread gets no ring in", 1);
+    expect_lines(many_threads_small_tmpfs, "a quarter of the space that was free is used up", 1);
     expect_lines(tiny_tmpfs, "no space left", 1);
 }
 
