@@ -167,6 +167,8 @@ static char *put_args(char *out, const struct gb_event *event, const char *extra
 {
     bool more = false;
 
+    if (event->attr_count == 0 && !extra[0]) /* viewers would show the empty braces beside the name */
+        return LINE_TEXT(out, "}");
     out = LINE_TEXT(out, ",\"args\":{");
     for (unsigned i = 0; i < event->attr_count; i++) {
         const struct gb_event_attr *attr = &event->attrs[i];
