@@ -105,7 +105,7 @@ def ledger(text):
     """Delivered, and dropped by cause, of otlp."""
     row = re.search(r"^  otlp +([\d,]+) +([\d,]+)((?:.*\n(?!  \w+ +[\d,]+ +[\d,]+))*)", text, re.M)
     number = lambda digits: int(digits.replace(",", ""))
-    causes = {cause: number(digits) for cause, digits in re.findall(r"([a-z_]\w*) (\d[\d,]*?)(?=,|\s)", row[3])}
+    causes = {cause: number(digits) for cause, digits in re.findall(r"([a-z_]\w*) (\d{1,3}(?:,\d{3})*|\d+)", row[3])}
     check("sum of the causes", sum(causes.values()), number(row[2]))
     return number(row[1]), causes
 
@@ -131,6 +131,36 @@ def run(script, options="", environment={}, port=None):
         check("delivered + dropped", delivered + sum(causes.values()), attempted)
         return attempted, causes, receiver.seen, result.stdout
     finally:
+        receiver.close()
+        shutil.rmtree(directory)
+
+
+def run_daemon(script, options, workers):
+    """A collector that stays while workers come and go."""
+    receiver = Receiver(script)
+    directory = tempfile.mkdtemp(prefix="gb-test.", dir="/dev/shm")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "GEMINI_BATCH_"))}
+    collector = subprocess.Popen([COLLECTOR, "--dir", directory, "--reporter",
+                                  f"otlp:endpoint=http://127.0.0.1:{receiver.port},{options}"], env=clean, text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(workers):
+            subprocess.run([WORKER], check=True, stdout=subprocess.DEVNULL, timeout=DEADLINE,
+                           env={**clean, "GEMINI_BATCH_TELEMETRY": "1", "GEMINI_BATCH_TELEMETRY_DIR": directory})
+        end = time.monotonic() + DEADLINE
+        while len(receiver.seen) < sum(map(len, script.values())) and time.monotonic() < end:
+            time.sleep(0.05)
+        collector.terminate()
+        said, _ = collector.communicate(timeout=DEADLINE)
+        check("exit status", collector.returncode, 0)
+        delivered, causes = ledger(said)
+        attempted = int(re.search(r"attempted +([\d,]+)", said)[1].replace(",", ""))
+        check("delivered + dropped", delivered + sum(causes.values()), attempted)
+        check("attempted", attempted, workers * count)
+        return causes, receiver.seen, said
+    finally:
+        collector.kill()
+        collector.wait()
         receiver.close()
         shutil.rmtree(directory)
 
@@ -253,6 +283,17 @@ case("min_duration, max_depth, sample")
 for option in ("min_duration=1h", "sample=0"):
     count, causes, seen, said = run({}, "signals=metrics+traces," + option)
     check("no spans", [s[0] for s in seen], ["/v1/metrics"])
+
+for temporality in ("cumulative", "delta"):
+    case(f"away while workers come and go, {temporality}")
+    away = [answer(503), reset, answer(429), answer(200)]
+    causes, seen, said = run_daemon({"/v1/metrics": away}, f"interval=50ms,temporality={temporality}", 4)
+    check("dropped", causes, {})
+    check("said", ("cannot send metrics" in said, "again" in said), (True, True))
+
+case("deltas that are refused are gone, and counted")
+causes, seen, said = run_daemon({"/v1/metrics": [answer(400)]}, "interval=50ms,temporality=delta", 2)
+check("dropped", causes, {"http_400": 2 * count})
 
 print(f"{len(failures)} failures")
 sys.exit(1 if failures else 0)
