@@ -18,29 +18,10 @@
 #include "collector/reporters/statsd_names.h"
 #include "collector/reporters/statsd_send.h"
 #include "collector/reporters/statsd_series.h"
+#include "collector/reporters/statsd_settings.h"
 
 #define SERVICE_MAX 512
 #define TAG_ROOM (STATSD_TAG_MAX + 2)
-#define ADDRESS_DEFAULT "127.0.0.1:8125"
-
-enum { OPTION_ADDRESS, OPTION_FLAVOUR, OPTION_INTERVAL, OPTION_RAW, OPTION_LABELS, OPTION_PREFIX };
-static const struct gb_option statsd_options[] = {
-    [OPTION_ADDRESS] = {"address", GB_OPTION_TEXT, NULL, NULL,
-                        "HOST:PORT (UDP) or unix:PATH; default " ADDRESS_DEFAULT
-                        ", for datadog by DD_AGENT_HOST and DD_DOGSTATSD_PORT"},
-    [OPTION_FLAVOUR] = {"flavour", GB_OPTION_CHOICE, "statsd", "statsd|datadog",
-                        "plain, one metric a datagram, or with tags, distributions and packed datagrams"},
-    [OPTION_INTERVAL] = {"interval", GB_OPTION_DURATION, "10s", NULL, "events are gathered for so long"},
-    [OPTION_RAW] = {"raw", GB_OPTION_BOOL, "no", NULL, "each event is sent on its own, as it comes"},
-    [OPTION_LABELS] = {"labels", GB_OPTION_TEXT, NULL, NULL,
-                       "attributes that become tags (datadog), separated by spaces or commas"},
-    [OPTION_PREFIX] = {"prefix", GB_OPTION_TEXT, "gb", NULL, "what all names begin with"},
-    {0}};
-
-struct label {
-    char *key; /* of the attribute */
-    char *tag; /* ",key:" */
-};
 
 struct statsd {
     const struct gb_reporter_setup *setup;
@@ -50,8 +31,7 @@ struct statsd {
     struct statsd_style style;
     char *address, *tags; /* tags: of the environment */
     bool raw, told_full;
-    struct label labels[STATSD_LABELS_MAX];
-    unsigned label_count;
+    struct statsd_labels labels;
     char service[SERVICE_MAX]; /* "service:name"; of the run, or DD_SERVICE for all; empty: none */
     size_t service_length;
     bool fixed_service;
@@ -111,10 +91,10 @@ static char *put_tag(char *out, bool *has_tags, const char *tag)
 
 static char *put_labels(const struct statsd *self, char *out, bool has_tags, const struct gb_event *event)
 {
-    for (unsigned i = 0; i < self->label_count; i++)
+    for (unsigned i = 0; i < self->labels.count; i++)
         for (unsigned k = 0; k < event->attr_count; k++)
-            if (strcmp(event->attrs[k].key->text, self->labels[i].key) == 0) {
-                out = put_tag(out, &has_tags, self->labels[i].tag);
+            if (strcmp(event->attrs[k].key->text, self->labels.list[i].key) == 0) {
+                out = put_tag(out, &has_tags, self->labels.list[i].tag);
                 out = put_attr(out, &event->attrs[k].value);
                 break;
             }
@@ -129,8 +109,8 @@ static uint32_t make_key(struct statsd *self, const struct gb_event *event, enum
     if (!base)
         return 0;
     size_t wanted = base->length + SERVICE_MAX + 2;
-    for (unsigned i = 0; i < self->label_count; i++)
-        wanted += strlen(self->labels[i].tag) + TAG_ROOM;
+    for (unsigned i = 0; i < self->labels.count; i++)
+        wanted += strlen(self->labels.list[i].tag) + TAG_ROOM;
     if (wanted > self->key_room) {
         char *key = realloc(self->key, 2 * wanted);
         if (!key)
@@ -244,10 +224,7 @@ static void statsd_free(struct statsd *self)
     statsd_sender_close(&self->sender);
     statsd_table_clear(&self->table);
     statsd_names_clear(&self->names);
-    for (unsigned i = 0; i < self->label_count; i++) {
-        free(self->labels[i].key);
-        free(self->labels[i].tag);
-    }
+    statsd_labels_clear(&self->labels);
     free(self->style.line);
     free(self->address);
     free(self->tags);
@@ -265,104 +242,6 @@ static void statsd_close(void *context)
     statsd_free(self);
 }
 
-static const char *environment(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
-
-/* The option, or for datadog what its clients go by, or the default. */
-static char *find_address(const struct gb_reporter_setup *setup, bool datadog)
-{
-    const char *given = setup->options[OPTION_ADDRESS].text;
-    const char *host = datadog ? environment("DD_AGENT_HOST") : NULL;
-    const char *port = datadog ? environment("DD_DOGSTATSD_PORT") : NULL;
-    char *address = NULL;
-
-    if (given || (!host && !port))
-        return strdup(given ? given : ADDRESS_DEFAULT);
-    bool is_v6 = host && strchr(host, ':') && host[0] != '[';
-    if (asprintf(&address, "%s%s%s:%s", is_v6 ? "[" : "", host ? host : "127.0.0.1", is_v6 ? "]" : "",
-                 port ? port : "8125") < 0)
-        return NULL;
-    return address;
-}
-
-/* env:…,version:… */
-static char *find_tags(void)
-{
-    static const char *const names[][2] = {{"DD_ENV", "env:"}, {"DD_VERSION", "version:"}};
-    char *tags = calloc(1, 2 * (TAG_ROOM + 16)), *out = tags;
-
-    for (unsigned i = 0; tags && i < 2; i++) {
-        const char *value = environment(names[i][0]);
-        if (!value)
-            continue;
-        if (out > tags)
-            *out++ = ',';
-        out = stpcpy(out, names[i][1]);
-        out = statsd_put_tag(out, value, strlen(value));
-    }
-    return tags;
-}
-
-static int add_label(struct statsd *self, const char *key, size_t length)
-{
-    static const char *const own[] = {"scope", "service", "env", "version"};
-    struct label *label = &self->labels[self->label_count];
-    const char *before = "";
-
-    if (self->label_count == STATSD_LABELS_MAX) {
-        SAY(self, "labels: at most %d are accepted", STATSD_LABELS_MAX);
-        return -EINVAL;
-    }
-    self->label_count++;
-    label->key = strndup(key, length);
-    label->tag = calloc(1, length + 16);
-    if (!label->key || !label->tag)
-        return -ENOMEM;
-    for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-        if (strcmp(label->key, own[i]) == 0)
-            before = "attr_";
-    char *out = stpcpy(stpcpy(label->tag, ","), before);
-    out = statsd_put_name(out, key, length);
-    *out = ':';
-    return 0;
-}
-
-static int read_labels(struct statsd *self, const char *text)
-{
-    int error = 0;
-
-    if (text && !self->style.datadog) {
-        SAY(self, "labels=%s: plain StatsD has no tags; accepted with flavour=datadog", text);
-        return -EINVAL;
-    }
-    while (text && !error) {
-        text += strspn(text, ", ");
-        size_t length = strcspn(text, ", ");
-        if (length == 0)
-            break;
-        error = add_label(self, text, length);
-        text += length;
-    }
-    return error;
-}
-
-static int check_prefix(struct statsd *self, const char *prefix)
-{
-    char clean[128];
-    size_t length = strlen(prefix);
-
-    if (length > 0 && length < sizeof(clean)) {
-        const char *end = statsd_put_name(clean, prefix, length);
-        if ((size_t)(end - clean) == length && memcmp(clean, prefix, length) == 0)
-            return 0;
-    }
-    SAY(self, "prefix=%s: 1 to %zu letters, digits, _, - and . are accepted", prefix, sizeof(clean) - 1);
-    return -EINVAL;
-}
-
 static int statsd_open(const struct gb_reporter_setup *setup, void **ret_self)
 {
     const struct gb_option_value *options = setup->options;
@@ -375,24 +254,25 @@ static int statsd_open(const struct gb_reporter_setup *setup, void **ret_self)
     self->sender.fd = -1;
     self->raw = options[OPTION_RAW].number != 0;
     self->interval_ns = options[OPTION_INTERVAL].number;
-    self->address = find_address(setup, datadog);
-    self->tags = datadog ? find_tags() : calloc(1, 1);
+    self->address = statsd_find_address(setup, datadog);
+    self->tags = datadog ? statsd_find_tags() : calloc(1, 1);
     self->style.datadog = datadog;
     self->style.tags = self->tags;
     bool made = statsd_names_init(&self->names, datadog, options[OPTION_PREFIX].text);
     int error = made && statsd_table_init(&self->table) && self->address && self->tags ? 0 : -ENOMEM;
     if (!error)
-        error = check_prefix(self, options[OPTION_PREFIX].text);
+        error = statsd_check_prefix(setup, options[OPTION_PREFIX].text);
     if (!error)
-        error = read_labels(self, options[OPTION_LABELS].text);
+        error = statsd_read_labels(setup, datadog, &self->labels);
     if (!error)
         error = statsd_sender_open(&self->sender, setup, self->address, datadog);
     if (error) {
         statsd_free(self);
         return error;
     }
-    if (datadog && environment("DD_SERVICE")) {
-        set_service(self, environment("DD_SERVICE"));
+    const char *service = datadog ? statsd_environment("DD_SERVICE") : NULL;
+    if (service) {
+        set_service(self, service);
         self->fixed_service = true;
     }
     *ret_self = self;
