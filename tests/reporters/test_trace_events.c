@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Events of `trace`: times that rounding made cross are nested, others stay. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "collector/reporters/trace_events.h"
+#include "tests/reporters/synthetic.h"
+
+static char text[65536];
+
+static void put(struct trace_events *events, const struct gb_path *path, int64_t start, int64_t end)
+{
+    static const struct gb_worker worker = {.pid = 7, .program = "p", .service = "s", .segment = "9f"};
+    const struct gb_run run = {.worker = &worker, .tid = 8, .lease = 1, .ring_known = 1};
+    const struct gb_event event = {
+        .kind = GB_EVENT_TIMING, .path = path, .start_mono_ns = start, .as.duration_ns = end - start};
+    *trace_put_event(events, text, &run, &event) = 0;
+}
+
+static void sees(const char *times)
+{
+    if (!strstr(text, times))
+        fail_msg("no %s in %s", times, text);
+}
+
+static void test_nest(void **state)
+{
+    (void)state;
+    struct trace_events events;
+    const struct gb_path *a = synthetic_path(NULL, "a"), *b = synthetic_path(a, "b");
+    assert_true(trace_events_init(&events));
+    put(&events, b, 1000, 2000);
+    sees("\"ts\":1.000,\"dur\":1.000");
+    put(&events, b, 1999, 3001); /* begins before its sibling ends */
+    sees("\"ts\":2.000,\"dur\":1.001");
+    put(&events, a, 1001, 3000); /* begins after and ends before what is inside it */
+    sees("\"ts\":1.000,\"dur\":2.001");
+    put(&events, a, 3000, 9000);
+    sees("\"ts\":3.001,\"dur\":5.999");
+    put(&events, a, 5000, 9500); /* too far off to be rounding */
+    sees("\"ts\":5.000,\"dur\":4.500");
+    trace_events_clear(&events);
+    synthetic_clear();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nest)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
