@@ -60,7 +60,7 @@ struct gb_scope {
     uint64_t token;
 };
 
-/* A detached span. All zeros: none. May be moved and copied, and ended on any thread of the process that began it. */
+/* A detached span. All zeros: none. May be moved, and ended on any thread of the process that began it; of copies, end only one. */
 struct gb_span {
     uint64_t record_[8];
     uint64_t token_;
@@ -454,7 +454,8 @@ class gb_guard_
 /*
  * GB_SCOPE("name", attributes...) statement: times the statement. It ends when it is left: at its end, by break or continue (which leave
  * just this block), return, goto, an exception. A jump into it is not allowed (clang refuses it, gcc is silent). A function
- * whose only return stands inside needs one after it for the compiler's peace of mind.
+ * whose only return stands inside needs one after it for the compiler's peace of mind. longjmp runs no cleanup: the scopes that it
+ * leaves are told as abandoned at the next begin or end on that stack, and take what is emitted until then.
  * Cost: two clock reads and hardly more.
  */
 #define GB_SCOPE(...) GB_SCOPE_1_(__COUNTER__, __VA_ARGS__)
