@@ -10,7 +10,7 @@ extern const struct gb_reporter gb_reporter_log;
 extern const struct gb_reporter gb_reporter_otlp;       /* where the build has it */
 extern const struct gb_reporter gb_reporter_prometheus; /* where the build has it */
 extern const struct gb_reporter gb_reporter_sqlite;     /* where the build has it */
-extern const struct gb_reporter gb_reporter_statsd; /* where the build has it */
+extern const struct gb_reporter gb_reporter_statsd;     /* where the build has it */
 extern const struct gb_reporter gb_reporter_summary;
 extern const struct gb_reporter gb_reporter_trace; /* where the build has it */
 
