@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TRIES 16 /* a file that is rotated while we open it */
@@ -82,6 +83,20 @@ static int open_path(const char *path)
     return fd;
 }
 
+/* A holder that was killed a moment ago lets go when its last thread is gone: worth a short wait. */
+static int lock_file(int fd)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB); tries++) {
+        if (errno != EWOULDBLOCK)
+            return -errno;
+        if (tries == 50)
+            return -EBUSY;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
 static int open_once(struct output *output, const char *path, char *why, size_t why_size)
 {
     struct stat status, named;
@@ -101,9 +116,10 @@ static int open_once(struct output *output, const char *path, char *why, size_t 
         return -EINVAL;
     }
     output->kind = OUTPUT_FILE;
-    if (flock(output->fd, LOCK_EX | LOCK_NB)) {
-        snprintf(why, why_size, errno == EWOULDBLOCK ? "is locked: another reporter writes to it" : "cannot be locked");
-        return errno == EWOULDBLOCK ? -EBUSY : -errno;
+    int error = lock_file(output->fd);
+    if (error) {
+        snprintf(why, why_size, error == -EBUSY ? "is locked: another reporter writes to it" : "cannot be locked");
+        return error;
     }
     /* rotated between open and lock: then its new name is not ours to write to */
     if (lstat(path, &named) || named.st_dev != status.st_dev || named.st_ino != status.st_ino)

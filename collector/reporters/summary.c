@@ -209,10 +209,14 @@ static void summary_free(struct summary *self)
 
 static void summary_close(void *context)
 {
-    if (context == NULL)
+    struct summary *self = context;
+    if (self == NULL)
         return;
-    summary_report(context, false, true);
-    summary_free(context);
+    /* on stderr, where gb run says why there was no worker, a report of nothing would only stand in the way */
+    bool nothing = self->workers.capacity == 0 && strcmp(self->setup->options[OPTION_PATH].text, "stderr") == 0;
+    if (!nothing)
+        summary_report(self, false, true);
+    summary_free(self);
 }
 
 static int summary_open(const struct gb_reporter_setup *setup, void **ret_self)

@@ -455,7 +455,8 @@ class gb_guard_
  * GB_SCOPE("name", attributes...) statement: times the statement. It ends when it is left: at its end, by break or continue (which leave
  * just this block), return, goto, an exception. A jump into it is not allowed (clang refuses it, gcc is silent). A function
  * whose only return stands inside needs one after it for the compiler's peace of mind. longjmp runs no cleanup: the scopes that it
- * leaves are told as abandoned at the next begin or end on that stack, and take what is emitted until then.
+ * leaves are told as abandoned at the next begin or end on that stack, and take what is emitted until then. (In a function that
+ * calls setjmp or vfork itself, gcc -Wextra may warn -Wclobbered of the scope's variable: nothing reads it after the jump.)
  * Cost: two clock reads and hardly more.
  */
 #define GB_SCOPE(...) GB_SCOPE_1_(__COUNTER__, __VA_ARGS__)

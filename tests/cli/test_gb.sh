@@ -76,6 +76,7 @@ check 'stdin is the command'"'"'s' [ "$(printf hello | "$gb" run -- cat 2>/dev/n
 run 0 "$gb" run -- true
 check 'no worker: said, with why' says err 'no worker was attached.*true'
 check 'no worker: environment' says err 'sudo, docker and ssh'
+check 'no worker: no report of nothing' says_not err 'no worker yet'
 run 1 "$gb" run -o "$work/no/report" -- "$worker" 10
 check 'the path is told, by a reporter named once' says err "^gb-collector: summary: cannot write to $work/no/report: No such"
 run 0 "$gb" run -o "$work/report" --envelope "$work/envelope" --reporter "log:path=$work/log" -- "$worker" 100
