@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What the log of stranger.c must say, field by field. In: all lines (jq -s). Out: the names of what does not hold.
 def timing(scope): map(select(.event == "telemetry.timing" and .scope == scope));
 def metric(scope): map(select(.event == "telemetry.metric" and .scope == scope));
