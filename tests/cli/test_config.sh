@@ -101,7 +101,8 @@ expect 0 "$collector" --verbose --once --config "$config" --dir "$work/other"
 says err "watching $work/other"
 expect 2 "$collector" --once --config "$config" --reporter "log:path=$work/events.jsonl"
 says err 'both write to'
-expect 0 "$collector" --verbose --once --config /dev/null
+# not the default directory: that is the user's own
+GEMINI_BATCH_TELEMETRY_DIR=$work/third expect 0 "$collector" --verbose --once --config /dev/null
 says out 'ledger'
 
 rm "$work/events.jsonl"
