@@ -61,11 +61,4 @@ struct gb_run *batch_begin_run(struct batch *batch, struct segment *segment, str
 /* Ends it: it has what was added to view.event_count since. One that accounts for nothing is taken back. */
 void batch_end_run(struct batch *batch, struct gb_run *run, uint64_t next_seq);
 
-/* Does the ledger count this event? */
-static inline bool event_is_counted(const struct gb_event *event)
-{
-    return event->kind <= GB_EVENT_SAMPLE &&
-           (event->flags & (GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED)) != GB_EVENT_UNFINISHED;
-}
-
 #endif

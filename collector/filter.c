@@ -76,7 +76,7 @@ const struct gb_batch *filter_batch(struct filter *filter, const struct batch *b
             if (passes(filter, run->events[j].path))
                 filter->events[used++] = run->events[j];
             else
-                *ret_rejected += event_is_counted(&run->events[j]);
+                *ret_rejected += gb_event_is_counted(&run->events[j]);
         }
         filter->runs[i].count = (uint32_t)(filter->events + used - filter->runs[i].events);
     }

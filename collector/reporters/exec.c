@@ -162,12 +162,6 @@ static int exec_flush(void *self)
     return error ? -EAGAIN : 0;
 }
 
-static bool is_counted(const struct gb_event *event)
-{
-    return event->kind <= GB_EVENT_SAMPLE &&
-           (event->flags & (GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED)) != GB_EVENT_UNFINISHED;
-}
-
 static void record_run(struct exec *exec, const struct gb_run *run)
 {
     bool ready = lines_begin_run(&exec->lines, run, true, SEGMENT_DIGITS) == 0;
@@ -179,7 +173,7 @@ static void record_run(struct exec *exec, const struct gb_run *run)
         if (out)
             output_add(&exec->output, lines_put(&exec->lines, out, run, event));
         else
-            lost += is_counted(event);
+            lost += gb_event_is_counted(event);
     }
     if (lost)
         exec->setup->count_drop(exec->setup->collector, "no_memory", lost);

@@ -92,12 +92,6 @@ static int log_flush(void *self)
     return 0;
 }
 
-static bool is_counted(const struct gb_event *event)
-{
-    return event->kind <= GB_EVENT_SAMPLE &&
-           (event->flags & (GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED)) != GB_EVENT_UNFINISHED;
-}
-
 /* Has it been told before? Marks it as told. */
 static bool is_told(struct cursor_segment *segment, const struct cursor_ring *ring, const struct gb_event *event)
 {
@@ -141,11 +135,11 @@ static void record_run(struct log *log, const struct gb_run *run)
     for (uint32_t i = 0; i < run->count; i++) {
         const struct gb_event *event = &run->events[i];
         if (ready && is_told(segment, log->cursor_file ? ring : NULL, event)) {
-            skipped += is_counted(event);
+            skipped += gb_event_is_counted(event);
             continue;
         }
         if (!ready || !put_line(log, run, event))
-            lost += is_counted(event);
+            lost += gb_event_is_counted(event);
         /* unfinished scopes stand behind the last slot */
         if ((int64_t)(event->seq + 1 - next) > 0)
             next = event->seq + 1;

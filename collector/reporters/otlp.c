@@ -74,12 +74,6 @@ static uint64_t forget(struct otlp *self, struct otlp_worker *worker)
 
 /* ---- events ---- */
 
-static bool is_counted(const struct gb_event *event)
-{
-    return event->kind != GB_EVENT_TIMING ||
-           (event->flags & (GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED)) != GB_EVENT_UNFINISHED;
-}
-
 static void push_spans(struct otlp *self)
 {
     struct otlp_spans *spans = &self->spans;
@@ -108,7 +102,7 @@ static void push_spans(struct otlp *self)
 static void record_event(struct otlp *self, struct otlp_worker *worker, const struct gb_run *run,
                          const struct gb_event *event)
 {
-    bool counted = is_counted(event);
+    bool counted = gb_event_is_counted(event);
     if (worker == NULL) {
         drop(self, "no_memory", counted);
         return;

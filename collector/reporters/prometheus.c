@@ -149,13 +149,6 @@ static void record_metric(struct prometheus *self, struct prometheus_worker *wor
         count_drop(self, "no_memory");
 }
 
-static bool is_counted(const struct gb_event *event)
-{
-    return event->kind <= GB_EVENT_SAMPLE &&
-           (event->kind != GB_EVENT_TIMING ||
-            (event->flags & (GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED)) != GB_EVENT_UNFINISHED);
-}
-
 static void record_run(struct prometheus *self, const struct gb_run *run)
 {
     struct prometheus_worker *worker = worker_of(self, run->worker);
@@ -168,7 +161,7 @@ static void record_run(struct prometheus *self, const struct gb_run *run)
         if (event->kind > GB_EVENT_SAMPLE)
             continue;
         if (worker == NULL) {
-            if (is_counted(event))
+            if (gb_event_is_counted(event))
                 count_drop(self, "no_memory");
         } else if (event->kind == GB_EVENT_TIMING)
             record_timing(self, worker, event);

@@ -210,18 +210,12 @@ static int sqlite_flush(void *context)
     return self->trouble ? tell_trouble(self, SQLITE_OK, NULL) : 0;
 }
 
-static bool is_counted(const struct gb_event *event)
-{
-    return event->kind <= GB_EVENT_SAMPLE &&
-           (event->flags & (GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED)) != GB_EVENT_UNFINISHED;
-}
-
 static uint64_t count_events(const struct gb_event *events, uint32_t count)
 {
     uint64_t counted = 0;
 
     for (uint32_t i = 0; i < count; i++)
-        counted += is_counted(&events[i]);
+        counted += gb_event_is_counted(&events[i]);
     return counted;
 }
 

@@ -42,12 +42,6 @@ struct statsd {
 
 #define SAY(self, ...) (self)->setup->say((self)->setup->collector, __VA_ARGS__)
 
-static bool is_counted(const struct gb_event *event)
-{
-    return event->kind <= GB_EVENT_SAMPLE &&
-           (event->flags & (GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED)) != GB_EVENT_UNFINISHED;
-}
-
 static enum statsd_kind kind_of(const struct gb_event *event)
 {
     if (event->kind == GB_EVENT_TIMING)
@@ -156,7 +150,7 @@ static struct statsd_series *overflow(struct statsd *self, enum statsd_kind kind
 static void record_event(struct statsd *self, const struct gb_event *event)
 {
     enum statsd_kind kind = kind_of(event);
-    bool counted = is_counted(event), full = false;
+    bool counted = gb_event_is_counted(event), full = false;
     const char *lost = NULL;
 
     if (event->kind != GB_EVENT_TIMING && !isfinite(tally_real(&event->as.value))) {

@@ -50,12 +50,6 @@ struct trace {
 
 #define SAY(trace, ...) (trace)->setup->say((trace)->setup->collector, __VA_ARGS__)
 
-static bool is_counted(const struct gb_event *event)
-{
-    return event->kind <= GB_EVENT_SAMPLE &&
-           (event->flags & (GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED)) != GB_EVENT_UNFINISHED;
-}
-
 static int tell_trouble(struct trace *trace, int error, const char *why)
 {
     if (error != trace->trouble && error)
@@ -187,7 +181,7 @@ static void trace_record_batch(void *context, const struct gb_batch *batch)
         const struct gb_run *run = &batch->runs[i];
         for (uint32_t k = 0; k < run->count; k++)
             if (!put_event(trace, run, &run->events[k]))
-                lost += is_counted(&run->events[k]);
+                lost += gb_event_is_counted(&run->events[k]);
     }
     if (lost)
         trace->setup->count_drop(trace->setup->collector, "not_written", lost);

@@ -110,6 +110,14 @@ struct gb_event {
     uint64_t parent_call; /* call count of the scope around it; 0 without one */
 };
 
+/* Does the ledger count it? A timing that a dead worker left open is told beside the sums, one that was abandoned within them. What a
+ * reporter loses or skips it counts by this. */
+static inline bool gb_event_is_counted(const struct gb_event *event)
+{
+    return event->kind <= GB_EVENT_SAMPLE &&
+           (event->flags & (GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED)) != GB_EVENT_UNFINISHED;
+}
+
 /* A worker. `name` texts are zero-terminated UTF-8. Lives until its FINISHED event was handed to every reporter. */
 struct gb_worker {
     uint32_t id; /* numbered from 0; reused only after the FINISHED event was handed to all */
