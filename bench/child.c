@@ -14,7 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/result.h"
 #include "gb/wire.h"
+
+#define REPORTERS_MOST 4
 
 static char directory[64];
 
@@ -40,18 +43,39 @@ void bench_directory_remove(void)
     rmdir(directory);
 }
 
+const char *bench_collector(const char *part)
+{
+    const char *program = getenv("GB_COLLECTOR");
+    if (program && access(program, X_OK) == 0)
+        return program;
+    result_skipped(part, NULL,
+                   program ? "GB_COLLECTOR names no program" : "GB_COLLECTOR, the path of gb-collector, is not set");
+    return NULL;
+}
+
+/* Before any pinning. */
+static const cpu_set_t *allowed(void)
+{
+    static cpu_set_t set;
+    if (CPU_COUNT(&set) == 0 && sched_getaffinity(0, sizeof set, &set))
+        CPU_SET(0, &set);
+    return &set;
+}
+
 int cores(void)
 {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+    return CPU_COUNT(allowed());
 }
 
 void pin_to(int core)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET((unsigned)core, &set);
-    if (core >= 0 && sched_setaffinity(0, sizeof set, &set))
+    for (unsigned cpu = 0, nth = 0; core >= 0 && cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, allowed()) && nth++ == (unsigned)core)
+            CPU_SET(cpu, &set);
+    }
+    if (CPU_COUNT(&set) && sched_setaffinity(0, sizeof set, &set))
         perror("gb bench: cannot pin");
 }
 
@@ -67,18 +91,33 @@ static int holds_directory(void)
     return held;
 }
 
+static void collector_exec(const char *program, const char *const *reporters, int out, int core)
+{
+    const char *argument[4 + 2 * REPORTERS_MOST + 1] = {program, "--quiet", "--dir", directory};
+    size_t n = 4;
+    for (; *reporters && n < 4 + 2 * REPORTERS_MOST; reporters++) {
+        argument[n++] = "--reporter";
+        argument[n++] = *reporters;
+    }
+    pin_to(core);
+    int null = open("/dev/null", O_RDWR);
+    dup2(null, 0);
+    dup2(out < 0 ? null : out, 1);
+    execv(program, (char *const *)(uintptr_t)argument);
+    perror(program);
+    _exit(127);
+}
+
 pid_t collector_spawn(const char *program, const char *reporter, int core)
 {
+    return collector_spawn_with(program, (const char *const[]){reporter, NULL}, -1, core);
+}
+
+pid_t collector_spawn_with(const char *program, const char *const *reporters, int out, int core)
+{
     pid_t pid = fork();
-    if (pid == 0) {
-        pin_to(core);
-        int null = open("/dev/null", O_RDWR);
-        dup2(null, 0);
-        dup2(null, 1);
-        execl(program, program, "--quiet", "--dir", directory, "--reporter", reporter, (char *)NULL);
-        perror(program);
-        _exit(127);
-    }
+    if (pid == 0)
+        collector_exec(program, reporters, out, core);
     for (int i = 0; pid > 0 && i < 5000; i++) {
         if (holds_directory())
             return pid;
@@ -100,4 +139,13 @@ double collector_end(pid_t pid)
         return 0;
     return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+}
+
+double cpu_of(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &used))
+        return 0;
+    return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A collector beside the bench. In: where gb-collector is, and its reporter. Out: a child process, draining a private directory. */
+/* A collector beside the bench. In: where gb-collector is, and its reporters. Out: a child process, draining a private directory. */
 #ifndef GB_BENCH_CHILD_H
 #define GB_BENCH_CHILD_H
 
@@ -9,13 +9,22 @@
 const char *bench_directory(void);
 void bench_directory_remove(void);
 
+/* The program: from GB_COLLECTOR. NULL: not given, and the reason was printed as a result of that part. */
+const char *bench_collector(const char *part);
+
 /* Starts gb-collector on the core (-1: any) and returns when it holds the directory. 0: it could not be started (said). */
 pid_t collector_spawn(const char *program, const char *reporter, int core);
+/* The same with several reporters (a list that ends with NULL), and a descriptor for its stdout (-1: /dev/null). */
+pid_t collector_spawn_with(const char *program, const char *const *reporters, int out, int core);
 /* SIGTERM, then its user + system CPU seconds. */
 double collector_end(pid_t pid);
 
+/* CPU seconds of a running process so far. */
+double cpu_of(pid_t pid);
+
+/* To the nth core that this process could use when it started; -1: leaves it where it is. */
 void pin_to(int core);
-/* Number of cores this process may use. */
+/* Number of cores this process could use when it started. */
 int cores(void);
 
 #endif
