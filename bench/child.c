@@ -43,12 +43,12 @@ void bench_directory_remove(void)
     rmdir(directory);
 }
 
-const char *bench_collector(const char *part)
+const char *bench_collector(const char *part, const char *name)
 {
     const char *program = getenv("GB_COLLECTOR");
     if (program && access(program, X_OK) == 0)
         return program;
-    result_skipped(part, NULL,
+    result_skipped(part, name,
                    program ? "GB_COLLECTOR names no program" : "GB_COLLECTOR, the path of gb-collector, is not set");
     return NULL;
 }

@@ -9,8 +9,8 @@
 const char *bench_directory(void);
 void bench_directory_remove(void);
 
-/* The program: from GB_COLLECTOR. NULL: not given, and the reason was printed as a result of that part. */
-const char *bench_collector(const char *part);
+/* The program: from GB_COLLECTOR. NULL: not given, and the reason was printed as the result of that case (NULL: of the whole part). */
+const char *bench_collector(const char *part, const char *name);
 
 /* Starts gb-collector on the core (-1: any) and returns when it holds the directory. 0: it could not be started (said). */
 pid_t collector_spawn(const char *program, const char *reporter, int core);

@@ -87,7 +87,7 @@ int main(int argc, char **argv)
     }
     if (optind < argc)
         return usage(stderr, 2);
-    emit.collector = bench_collector("emit");
+    emit.collector = bench_collector("emit", "with_a_collector");
     emit.directory = bench_directory();
     emit.ticks_per_ns = ticks_per_ns();
     cores(); /* before the pinning */
