@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reporter `log`: one line an event, as JSON or logfmt, to stdout or a file. In: batches. Out: lines. Its own thread.
+ * The reporter `log`: one line an event, as JSON or logfmt, to stdout, a file or syslog. In: batches. Out: lines. Its own thread.
  *
  *   record_batch   events -> lines in the output's buffer; what the cursors have already is skipped
  *   flush          buffer -> output, then the cursors -> cursor file; only then may the rings' heads pass
@@ -19,16 +19,20 @@
 #include "collector/reporters/builtin.h"
 
 #define WRITE_AT (256u << 10) /* bytes held: written without waiting for the flush */
-#define WAIT_MS 100           /* for a slow reader, in one call */
+#define WAIT_MS 100           /* for a slow reader, in one call, */
+#define WAIT_SYSLOG_MS 500    /* and for a syslog daemon, which takes a few lines at a time */
 #define UNSEEN_MAX 1024       /* cursors kept of segments that this collector has not met ... */
 #define UNSEEN_NS 60000000000 /* ... in its first minute */
 
 static const struct gb_option log_options[] = {
     [OPTION_PATH] = {"path", GB_OPTION_TEXT, "-", NULL,
-                     "where the lines go: a file (its directory must exist), a FIFO, or - for stdout"},
+                     "where the lines go: a file (its directory must exist), a FIFO, - for stdout, or syslog, also "
+                     "syslog:SOCKET (default socket: /dev/log)"},
     [OPTION_FORMAT] = {"format", GB_OPTION_CHOICE, "json", "json|logfmt", "how a line is written"},
     [OPTION_FIELDS] = {"fields", GB_OPTION_CHOICE, "full", "full|compact",
                        "compact leaves out what the worker's own line says and the times that follow from others"},
+    [OPTION_FACILITY] = {"facility", GB_OPTION_CHOICE, "daemon", SYSLOG_FACILITIES,
+                         "of the messages to syslog; their severity is info"},
     {0}};
 
 /* Says what keeps the lines back, once, and that it is over. Returns what flush returns. */
@@ -53,9 +57,21 @@ int log_store_cursors(struct log *log)
     return error;
 }
 
+/* The pipe's reader is gone for good. */
+static void lose_unread(struct log *log)
+{
+    output_discard(&log->output);
+    log->setup->count_drop(log->setup->collector, "no_reader", log->held_events);
+    if (log->trouble != -EPIPE)
+        SAY(log, "nobody reads %s any more; what goes there is dropped and counted as no_reader", log->name);
+    log->trouble = -EPIPE;
+}
+
 /* Buffer to output. -EAGAIN without a word: a slow reader. */
 static int write_out(struct log *log, int wait_ms)
 {
+    if (log->syslog)
+        return log_syslog_send(log->syslog, wait_ms ? WAIT_SYSLOG_MS : 0);
     if (log->cursor_file && !log->placed) {
         int error = log_store_cursors(log);
         if (error)
@@ -64,11 +80,12 @@ static int write_out(struct log *log, int wait_ms)
     int error = output_write(&log->output, wait_ms);
     if (error == -EAGAIN)
         return error;
-    if (error == -EPIPE) {
-        output_discard(&log->output);
-        log->unread = true;
-        return error;
-    }
+    if (error == -EPIPE)
+        lose_unread(log);
+    if (error == 0 || error == -EPIPE)
+        log->held_events = 0;
+    if (log->trouble == -EPIPE)
+        return 0;
     return error || log->trouble ? tell_trouble(log, error, "cannot write to") : 0;
 }
 
@@ -77,10 +94,6 @@ static int log_flush(void *self)
     struct log *log = self;
     int error = write_out(log, WAIT_MS);
 
-    if (log->unread) {
-        log->unread = false;
-        return -EPIPE;
-    }
     if (error || !log->cursor_file || !log->dirty)
         return error;
     error = cursor_file_take(log->cursor_file, &log->cursors);
@@ -112,11 +125,20 @@ static bool is_told(struct cursor_segment *segment, const struct cursor_ring *ri
 static bool put_line(struct log *log, const struct gb_run *run, const struct gb_event *event)
 {
     size_t room = lines_room(&log->lines, run, event);
-    char *out = room ? output_room(&log->output, room) : NULL;
+    bool counted = gb_event_is_counted(event);
+    char *out = NULL;
 
+    if (room)
+        out = log->syslog ? log_syslog_room(log->syslog, room) : output_room(&log->output, room);
     if (!out)
         return false;
-    output_add(&log->output, lines_put(&log->lines, out, run, event));
+    out = lines_put(&log->lines, out, run, event);
+    if (log->syslog) {
+        log_syslog_add(log->syslog, out, counted);
+    } else {
+        output_add(&log->output, out);
+        log->held_events += counted;
+    }
     return true;
 }
 
@@ -158,13 +180,18 @@ static void record_run(struct log *log, const struct gb_run *run)
     log->dirty = true;
 }
 
+static size_t held(const struct log *log)
+{
+    return log->syslog ? log_syslog_held(log->syslog) : output_held(&log->output);
+}
+
 static void log_record_batch(void *self, const struct gb_batch *batch)
 {
     struct log *log = self;
 
     for (uint32_t i = 0; i < batch->run_count; i++)
         record_run(log, &batch->runs[i]);
-    if (output_held(&log->output) >= WRITE_AT)
+    if (held(log) >= WRITE_AT)
         write_out(log, 0); /* what it says, the flush will say as well */
 }
 
@@ -247,6 +274,7 @@ void log_free(struct log *log)
     cursor_file_free(log->cursor_file);
     cursors_clear(&log->cursors);
     output_close(&log->output);
+    log_syslog_free(log->syslog);
     lines_clear(&log->lines);
     free(log);
 }
@@ -258,8 +286,8 @@ static void log_close(void *self)
     if (!log)
         return;
     log_flush(log);
-    if (output_held(&log->output) > 0) {
-        SAY(log, "%zu bytes could not be written to %s", output_held(&log->output), log->name);
+    if (held(log) > 0) {
+        SAY(log, "%zu bytes could not be written to %s", held(log), log->name);
         if (output_is_named_file(&log->output))
             output_rewind(&log->output, true); /* no torn line stays */
     }
@@ -270,7 +298,7 @@ const struct gb_reporter gb_reporter_log = {
     .abi = GB_REPORTER_ABI,
     .size = sizeof(struct gb_reporter),
     .name = "log",
-    .help = "Writes one line an event, as JSON or logfmt; exactly once when the path is a file",
+    .help = "Writes one line an event, as JSON or logfmt; exactly once when the path is a file, else at most once",
     .options = log_options,
     .open = log_open,
     .record_batch = log_record_batch,

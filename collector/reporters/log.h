@@ -7,10 +7,11 @@
 
 #include "collector/reporters/cursor_file.h"
 #include "collector/reporters/lines.h"
+#include "collector/reporters/log_syslog.h"
 #include "collector/reporters/output.h"
 
 /* The rows of its option table. */
-enum { OPTION_PATH, OPTION_FORMAT, OPTION_FIELDS };
+enum { OPTION_PATH, OPTION_FORMAT, OPTION_FIELDS, OPTION_FACILITY };
 
 struct log {
     const struct gb_reporter_setup *setup;
@@ -18,11 +19,12 @@ struct log {
     const char *name; /* as told */
     struct lines lines;
     struct output output;
+    struct log_syslog *syslog; /* takes the lines instead of the output; NULL: none */
     struct cursors cursors;
     struct cursor_file *cursor_file; /* NULL: not durable */
     bool placed;                     /* the cursor file names the output's file */
     bool dirty;                      /* the cursors moved since they were stored */
-    bool unread;                     /* lines were given up because nobody can read them */
+    uint64_t held_events;            /* that the ledger counts: of the lines that the output holds */
     int trouble, follow_trouble;     /* the error that was told last; 0: all is well */
     int64_t first_tick_ns;           /* 0: none yet */
 };

@@ -74,7 +74,9 @@ int log_open(const struct gb_reporter_setup *setup, void **ret_self)
 {
     struct log *log = calloc(1, sizeof(*log));
     bool logfmt = setup->options[OPTION_FORMAT].number == 1, compact = setup->options[OPTION_FIELDS].number == 1;
+    const char *syslog = log_syslog_socket(setup->options[OPTION_PATH].text);
     char why[256];
+    int error;
 
     if (!log)
         return -ENOMEM;
@@ -82,8 +84,10 @@ int log_open(const struct gb_reporter_setup *setup, void **ret_self)
     log->path = setup->options[OPTION_PATH].text;
     log->name = strcmp(log->path, "-") == 0 ? "stdout" : log->path;
     lines_init(&log->lines, logfmt ? &logfmt_format : &json_format, compact, setup->host);
-    int error = output_open(&log->output, log->path, why, sizeof(why));
-    if (error)
+    log->output.fd = -1;
+    if (syslog)
+        error = log_syslog_open(setup, syslog, (unsigned)setup->options[OPTION_FACILITY].number, &log->syslog);
+    else if ((error = output_open(&log->output, log->path, why, sizeof(why))))
         SAY(log, "%s %s", log->name, why);
     else if (output_is_named_file(&log->output) && setup->directory)
         error = open_cursors(log);

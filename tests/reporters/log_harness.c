@@ -45,10 +45,18 @@ static __attribute__((format(printf, 2, 3))) void say(void *collector, const cha
 static void count_drop(void *collector, const char *cause, uint64_t events)
 {
     struct log_harness *harness = collector;
-    if (strcmp(cause, GB_SKIPPED) == 0)
+    if (strcmp(cause, GB_SKIPPED) == 0) {
         harness->skipped += events;
-    else
-        harness->dropped += events;
+        return;
+    }
+    harness->dropped += events;
+    harness->cause = cause;
+}
+
+static int64_t deadline(void *collector)
+{
+    const struct log_harness *harness = collector;
+    return harness->deadline_ns;
 }
 
 int log_harness_open_any(struct log_harness *harness, const char *directory, const char *reporter)
@@ -65,6 +73,7 @@ int log_harness_open_any(struct log_harness *harness, const char *directory, con
                                                 .host = "node \"1\"",
                                                 .say = say,
                                                 .count_drop = count_drop,
+                                                .deadline = deadline,
                                                 .collector = harness};
     int result = LOG.open(&harness->setup, &harness->self);
     if (result)

@@ -14,6 +14,8 @@ struct log_harness {
     void *self;
     char said[4096]; /* all that it said, a line each */
     uint64_t skipped, dropped;
+    const char *cause;   /* of the last drop */
+    int64_t deadline_ns; /* what the collector would tell; 0: it runs on */
 };
 
 /* A private directory in shared memory, and what it is called. */
