@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How the cost of a call holds when there are many. In: nothing. Out: results (result.h) of the part `scale`. Every figure is CPU time of the
+ * emitting thread by its own clock, never wall time divided by a sum of events.
+ */
+#include "bench/scale.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <gb/telemetry.h>
+
+#include "bench/child.h"
+
+int64_t scale_cpu_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+uint64_t scale_dropped(void)
+{
+    struct gb_stats stats;
+    uint64_t sum = 0;
+    gb_stats(&stats);
+    for (int i = 0; i < GB_CAUSES_; i++)
+        sum += stats.dropped[i];
+    return sum;
+}
+
+static int usage(FILE *to, int status)
+{
+    fputs("usage: bench-scale [--quick]\n"
+          "What a scope costs with many threads and many processes: one JSON object a line.\n"
+          "GB_COLLECTOR: the path of gb-collector.\n",
+          to);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct scale scale = {0};
+    static const struct option options[] = {{"quick", no_argument, NULL, 'q'}, {"help", no_argument, NULL, 'h'}, {0}};
+    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (option != 'q')
+            return option == 'h' ? usage(stdout, 0) : usage(stderr, 2);
+        scale.quick = true;
+    }
+    if (optind < argc)
+        return usage(stderr, 2);
+    scale.collector = bench_collector("scale", NULL);
+    if (!scale.collector)
+        return 1;
+    scale.directory = bench_directory();
+    cores(); /* before anything is pinned */
+    /* the curve is last: its threads are of this process, and what forks from it afterwards has its parent's settings */
+    scale_memory(&scale);
+    scale_crowd(&scale);
+    scale_curve(&scale);
+    bench_directory_remove();
+    return 0;
+}
