@@ -17,6 +17,7 @@
 #include "collector/ledger.h"
 #include "collector/say.h"
 #include "collector/sigbus.h"
+#include "collector/status.h"
 #include "collector/collector_private.h"
 
 #define MILLISECOND 1000000
@@ -108,6 +109,17 @@ static int watch_fd(struct collector *collector, int fd)
     return epoll_ctl(collector->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
+/* Without it a collector does all but answer `gb ls`. */
+void collector_open_status(struct collector *collector)
+{
+    status_close(collector->status, collector->directory.fd);
+    collector->status = status_open(collector->directory.fd);
+    int error = collector->status < 0 ? collector->status : watch_fd(collector, collector->status);
+    if (error)
+        say("cannot make the socket %s/" STATUS_NAME ", by which gb ls asks for the reporters: %s",
+            collector->directory.path, strerror(-error));
+}
+
 static int start_watching(struct collector *collector)
 {
     const struct discover_calls calls = {
@@ -119,6 +131,8 @@ static int start_watching(struct collector *collector)
         error = watch_fd(collector, collector->wake);
     if (error)
         say("cannot watch %s: %s", collector->directory.path, strerror(-error));
+    else
+        collector_open_status(collector);
     return error;
 }
 
@@ -154,7 +168,7 @@ int collector_start(const struct collector_config *config, struct collector **re
     collector->config = *config;
     if (!collector->config.flush_deadline_ns)
         collector->config.flush_deadline_ns = DEADLINE_NS;
-    collector->directory.fd = collector->epoll = collector->wake = -1;
+    collector->directory.fd = collector->epoll = collector->wake = collector->status = -1;
     int error = start(collector);
     if (error) {
         collector_free(collector);
@@ -207,12 +221,14 @@ static int64_t choose_tick(struct collector *collector)
 
 static void wait_for_events(struct collector *collector, int64_t timeout_ns)
 {
-    struct epoll_event events[2];
+    struct epoll_event events[3];
     eventfd_t value;
-    int count = epoll_wait(collector->epoll, events, 2, (int)(timeout_ns / MILLISECOND));
+    int count = epoll_wait(collector->epoll, events, 3, (int)(timeout_ns / MILLISECOND));
     for (int i = 0; i < count; i++) {
         if (events[i].data.fd == collector->wake)
             eventfd_read(collector->wake, &value);
+        else if (events[i].data.fd == collector->status)
+            status_serve(collector->status, collector->fanout);
         else
             discover_read(collector->discover);
     }
@@ -254,6 +270,8 @@ static void finish(struct collector *collector)
     if (collector->finished)
         return;
     collector->finished = true;
+    status_close(collector->status, collector->directory.fd);
+    collector->status = -1;
     if (collector->discover)
         settle(collector,
                deadline - collector->config.flush_deadline_ns / 2); /* the reporters need their time as well */

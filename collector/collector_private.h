@@ -25,7 +25,7 @@ struct collector {
     struct drain *drain;
     struct discover *discover;
     struct reaped reaped;
-    int epoll, wake;
+    int epoll, wake, status;
     atomic_bool stop, reopen;
     bool lock_gone, reaped_pending, finished;
     int64_t sampled_ns, swept_ns, fast_since_ns;
@@ -37,5 +37,8 @@ void keep_reaped(struct collector *collector);
 void keep_swept(struct collector *collector);
 /* Follows a directory, or a lock file, that was removed: to a new one in the same place. */
 void keep_directory(struct collector *collector);
+
+/* The socket by which `gb ls` asks, in the directory as it is now. */
+void collector_open_status(struct collector *collector);
 
 #endif

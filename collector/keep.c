@@ -52,6 +52,7 @@ static void follow_directory(struct collector *collector)
     directory_close(&collector->directory);
     collector->directory = fresh;
     collector->lock_gone = false;
+    collector_open_status(collector);
     error = discover_rewatch(collector->discover);
     if (error)
         say("cannot watch %s: %s", fresh.path, strerror(-error));

@@ -29,7 +29,8 @@ static const struct args_command ls_command = {
     .about =
         "Lists the segments of a directory: one for each worker that is alive, or that has ended and was not yet "
         "taken in whole by a collector. Backlog is what stands in its rings and was not taken yet; dropped, what its "
-        "worker could not put there.\n\nExit status: 0, also when there is none; 1 when the directory cannot be "
+        "worker could not put there. A running collector is asked for its reporters: what each delivered, lost "
+        "and has not sent yet, in events.\n\nExit status: 0, also when there is none; 1 when the directory cannot be "
         "read; 2 for wrong usage.",
     .options = ls_options};
 
@@ -134,7 +135,15 @@ static int show_directory(const struct directory *directory, bool json)
         return 1;
     }
     const struct ls_writer *writer = json ? &ls_json : &ls_text;
-    writer->begin(directory->path, (unsigned)count, collector_pid(directory));
+    pid_t collector = collector_pid(directory);
+    writer->begin(directory->path, (unsigned)count, collector);
+    if (collector > 0) {
+        static struct status status;
+        int silent = status_ask(directory->fd, &status);
+        writer->reporters(&status, silent);
+    }
+    if (count > 0)
+        writer->segments();
     int error = 0;
     for (int i = 0; i < count; i++) {
         if (error == 0)

@@ -2,6 +2,8 @@
 /* The table and the JSON lines of `gb ls`. In: what ls.c read. Out: stdout. */
 #include "collector/cli/ls_write.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,9 +28,46 @@ static void text_begin(const char *directory, unsigned files, pid_t collector)
         printf(files == 0 ? "; collector: pid %d\n" : ": collector: pid %d\n", (int)collector);
     else
         printf("%s no collector\n", files == 0 ? ";" : ":");
-    if (files > 0)
-        printf("\n%-20s %8s %-16s %-7s %5s %9s %9s\n", "program", "pid", "service", "state", "rings", "backlog",
-               "dropped");
+}
+
+static const char *why_silent(int error)
+{
+    switch (error) {
+    case -ENOENT:
+    case -ECONNREFUSED:
+        return "it has no socket `" STATUS_NAME "` in the directory";
+    case -ETIMEDOUT:
+        return "it does not answer, or ends just now";
+    case -EPROTO:
+        return "it answers in a way that this gb does not understand";
+    default:
+        return strerror(-error);
+    }
+}
+
+static void text_reporters(const struct status *status, int error)
+{
+    char number[FORMAT_MAX];
+    if (error) {
+        printf("reporters: not known: %s\n", why_silent(error));
+        return;
+    }
+    printf("\n%-24s %12s %12s %12s %12s\n", "reporter", "delivered", "queued", "skipped", "dropped");
+    for (unsigned i = 0; i < status->count; i++) {
+        const struct status_reporter *reporter = &status->reporters[i];
+        printf("%-24s %12s", reporter->name, format_count(number, reporter->delivered));
+        printf(" %12s", format_count(number, reporter->queued));
+        printf(" %12s", format_count(number, reporter->skipped));
+        printf(" %12s\n", format_count(number, reporter->dropped));
+        for (unsigned k = 0; k < reporter->causes; k++)
+            printf("%s%s %s%s", k > 0 ? ", " : "  dropped: ", format_whole(number, (__int128)reporter->cause[k].events),
+                   reporter->cause[k].cause, k + 1 == reporter->causes ? "\n" : "");
+    }
+}
+
+static void text_segments(void)
+{
+    printf("\n%-20s %8s %-16s %-7s %5s %9s %9s\n", "program", "pid", "service", "state", "rings", "backlog", "dropped");
 }
 
 static void text_segment(const struct ls_segment *segment)
@@ -88,6 +127,29 @@ static void json_begin(const char *directory, unsigned files, pid_t collector)
         fputs(",\"collector\":null}\n", stdout);
 }
 
+static void json_reporters(const struct status *status, int error)
+{
+    if (error) {
+        fputs("{\"reporters\":null,\"why\":", stdout);
+        json_string(why_silent(error));
+        fputs("}\n", stdout);
+    }
+    for (unsigned i = 0; i < status->count; i++) {
+        const struct status_reporter *reporter = &status->reporters[i];
+        printf("{\"reporter\":\"%s\",\"durable\":%s,\"handed\":%" PRIu64 ",\"delivered\":%" PRIu64
+               ",\"skipped\":%" PRIu64 ",\"unknown\":%" PRIu64 ",\"queued\":%" PRIu64 ",\"dropped\":{",
+               reporter->name, reporter->durable ? "true" : "false", reporter->handed, reporter->delivered,
+               reporter->skipped, reporter->unknown, reporter->queued);
+        for (unsigned k = 0; k < reporter->causes; k++)
+            printf("%s\"%s\":%" PRIu64, k > 0 ? "," : "", reporter->cause[k].cause, reporter->cause[k].events);
+        fputs("}}\n", stdout);
+    }
+}
+
+static void json_segments(void)
+{
+}
+
 static void json_segment(const struct ls_segment *segment)
 {
     const struct gb_worker *worker = segment->worker;
@@ -124,5 +186,5 @@ static void json_refused(const char *file, const char *why)
     fputs("}\n", stdout);
 }
 
-const struct ls_writer ls_text = {text_begin, text_segment, text_refused};
-const struct ls_writer ls_json = {json_begin, json_segment, json_refused};
+const struct ls_writer ls_text = {text_begin, text_reporters, text_segments, text_segment, text_refused};
+const struct ls_writer ls_json = {json_begin, json_reporters, json_segments, json_segment, json_refused};

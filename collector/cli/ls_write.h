@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "collector/status.h"
 #include "gb/reporter.h"
 
 struct ls_ring {
@@ -29,6 +30,8 @@ struct ls_segment {
 
 struct ls_writer {
     void (*begin)(const char *directory, unsigned files, pid_t collector);
+    void (*reporters)(const struct status *status, int error); /* with a collector; error: why it did not answer */
+    void (*segments)(void);                                    /* they follow, if there are files */
     void (*segment)(const struct ls_segment *segment);
     void (*refused)(const char *file, const char *why);
 };

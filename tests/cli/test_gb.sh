@@ -160,6 +160,39 @@ check 'JSON of refusals' jq -es 'map(select(.refused)) | length == 4' "$work/out
 run 1 "$gb" ls --dir /nowhere/at/all
 check 'a missing directory is named' says err /nowhere/at/all
 
+# what a running collector tells of its reporters
+rm -rf "$segments"/gb-*
+"$collector" --quiet --dir "$segments" --reporter "log:path=$work/live" --reporter log:path=/dev/full \
+    --reporter "summary:path=$work/summary" >"$work/out" 2>"$work/err" &
+pid=$!
+told() { "$gb" ls --json --dir "$segments" | jq -es "$1"; }
+wait_for told 'any(.reporter == "summary")'
+run 0 env GEMINI_BATCH_TELEMETRY=1 GEMINI_BATCH_TELEMETRY_DIR="$segments" "$worker" 10
+check 'delivered, and what waits' wait_for told 'map(select(.reporter)) | map({(.reporter): .}) | add
+    | .log.delivered == 31 and .log.durable and .log.queued == 0 and .log.dropped == {}
+    and ."log-2".delivered == 0 and ."log-2".queued == 31 and .summary.delivered == 31'
+run 0 "$gb" ls --dir "$segments"
+check 'as a table' says out '^log-2  *0  *31  *0  *0$'
+check 'in 80 columns' sh -c "! grep -q '.\{81\}' '$work/out'"
+kill -STOP $pid
+run 0 "$gb" ls --dir "$segments"
+check 'a collector that does not answer is told' says out '^reporters: not known: it does not answer'
+kill -CONT $pid
+kill -9 $pid
+wait $pid 2>/dev/null
+run 0 "$gb" ls --dir "$segments"
+check 'a killed one is not asked' says_not out reporters
+"$collector" --quiet --dir "$segments" --reporter "exec:command=exec sleep 1000" --reporter log:path=syslog:"$work/none" \
+    >"$work/out" 2>"$work/err" &
+pid=$!
+run 0 env GEMINI_BATCH_TELEMETRY=1 GEMINI_BATCH_TELEMETRY_DIR="$segments" "$worker" 10
+check 'dropped, by cause' wait_for told 'any(.reporter == "log" and .dropped.no_listener == 31)'
+run 0 "$gb" ls --dir "$segments"
+check 'also in the table' says out '^  dropped: 31 no_listener$'
+kill $pid
+wait $pid
+check 'its socket is gone with it' [ ! -e "$segments/status" ]
+
 # ---- gb config ----
 run 0 "$gb" config
 check 'defaults' says out 'GEMINI_BATCH_TELEMETRY_CLOCK  *auto  *default'

@@ -20,6 +20,7 @@
 
 #include "collector/collector.h"
 #include "collector/sigbus.h"
+#include "collector/status.h"
 #include "gb/wire.h"
 #include "tests/collector/fake_segment.h"
 
@@ -254,12 +255,15 @@ static void removed_directory_is_made_again(void **state)
     EVENTUALLY(told.timings == 10);
     unlinkat(directory.fd, old->file, 0);
     unlinkat(directory.fd, GBW_LOCK_NAME, 0);
+    unlinkat(directory.fd, STATUS_NAME, 0);
     EVENTUALLY(!rmdir(directory.path) || errno == ENOENT);
     EVENTUALLY(!stat(directory.path, &status));
     assert_int_equal(status.st_mode & 07777, 0700);
     char lock[128];
     snprintf(lock, sizeof(lock), "%s/%s", directory.path, GBW_LOCK_NAME);
     EVENTUALLY(!access(lock, F_OK));
+    snprintf(lock, sizeof(lock), "%s/" STATUS_NAME, directory.path);
+    EVENTUALLY(!access(lock, F_OK)); /* gb ls asks there */
     pid_t worker = start_worker(20, file);
     emit(old, 5);
     EVENTUALLY(told.timings == 35);
