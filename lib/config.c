@@ -143,6 +143,17 @@ static enum clock_wish read_clock(const char *given, int *ret_error)
     return CLOCK_WISH_AUTO;
 }
 
+static enum overflow read_overflow(void)
+{
+    const char *value = environment(ENV "_OVERFLOW");
+    if (!value || strcmp(value, "drop") == 0)
+        return OVERFLOW_DROP;
+    if (strcmp(value, "fold") == 0)
+        return OVERFLOW_FOLD;
+    say("%s=%s is no way to treat a full ring; accepted: fold, drop; using the default drop", ENV "_OVERFLOW", value);
+    return OVERFLOW_DROP;
+}
+
 static void default_directory(char to[DIRECTORY_MAX])
 {
     static const char start[] = "/dev/shm/gb-";
@@ -226,6 +237,7 @@ int config_read(const struct gb_config *code, struct settings *ret_settings)
     to->strict_scopes = read_bool(ENV "_STRICT_SCOPES", GIVEN(code, strict_scopes));
     to->raw_preview = read_bool(ENV "_RAW_PREVIEW", GIVEN(code, raw_preview));
     to->clock = read_clock(GIVEN(code, clock), &error);
+    to->overflow = read_overflow();
     to->ring_bytes = read_size(&ring_rule, GIVEN(code, ring_bytes), &error);
     to->max_bytes = read_size(&max_rule, GIVEN(code, max_bytes), &error);
     read_directory(GIVEN(code, directory), to->directory, &error);

@@ -17,9 +17,13 @@
 #define RING_BYTES_DEFAULT (1u << 20)
 #define MAX_BYTES_DEFAULT (64u << 20)
 
+/* What becomes of an event that finds its ring full. */
+enum overflow { OVERFLOW_FOLD, OVERFLOW_DROP };
+
 struct settings {
     bool enabled, strict_scopes, raw_preview;
     enum clock_wish clock;
+    enum overflow overflow;
     uint64_t ring_bytes;
     uint64_t max_bytes; /* 0: the smaller of MAX_BYTES_DEFAULT and a quarter of the space that is free */
     char directory[DIRECTORY_MAX];

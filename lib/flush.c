@@ -124,6 +124,7 @@ static void add_ring(const struct gb_thread *thread, struct gb_stats *stats)
     const struct gbw_producer *producer = thread->producer;
     for (unsigned i = 0; i < GBW_RING_CAUSES; i++)
         stats->dropped[i] += __atomic_load_n(&producer->dropped[i], __ATOMIC_ACQUIRE);
+    stats->folded += __atomic_load_n(&producer->folded, __ATOMIC_ACQUIRE);
     /* last: what is counted above was attempted before (wire.h, P3) */
     stats->attempted += __atomic_load_n(&producer->attempted, __ATOMIC_RELAXED);
 }

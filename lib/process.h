@@ -20,7 +20,7 @@ struct gb_process {
     struct gbw_header *header; /* of the newest segment; NULL: none */
     struct gbw_bell *bell;     /* NULL: the lock file could not be had; nobody is woken then */
     pid_t pid;                 /* who decided, and made the segment. Differs in a child of vfork */
-    uint64_t budget;           /* bytes of slots that rings may still take */
+    uint64_t budget;           /* bytes of slots and fold tables that rings may still take */
     uint32_t generation;       /* grows in each forked child: spans of another one are not ours to end */
     bool strict_scopes, raw_preview;
     /* More than one when a segment's file was removed: threads that have a ring in it go on there. The newest is the last. */

@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "lib/clock.h"
+#include "lib/fold.h"
 #include "lib/process.h"
 
 void ring_drop(struct gb_thread *self, enum gbw_cause cause)
@@ -53,8 +54,10 @@ static void write_lost(struct gb_thread *self, uint64_t at)
 {
     struct gbw_lost lost = {.kind = GBW_LOST};
     memcpy(lost.count, self->lost, sizeof lost.count);
+    lost.folded = self->lost_folded;
     memcpy(&self->slots[at & self->mask], &lost, sizeof lost);
     memset(self->lost, 0, sizeof self->lost);
+    self->lost_folded = 0;
     self->lost_pending = false;
 }
 
@@ -76,10 +79,8 @@ bool ring_make_room(struct gb_thread *self, uint32_t slots, uint64_t *ret_at)
         wake_collector();
         self->wake_at = tail + need + half;
     }
-    if (used + need > capacity) {
-        ring_drop(self, GBW_RING_FULL);
+    if (used + need > capacity)
         return false;
-    }
     if (self->lease_pending)
         write_lease(self, tail++);
     if (self->lost_pending)
@@ -90,6 +91,17 @@ bool ring_make_room(struct gb_thread *self, uint32_t slots, uint64_t *ret_at)
     uint64_t full = head + capacity, mark = used + need > half ? self->wake_at : head + half;
     self->limit = (int64_t)(mark - full) < 0 ? mark : full;
     return true;
+}
+
+void ring_overflow(struct gb_thread *self, const uint64_t *word)
+{
+    if (!fold_event(self, word)) {
+        ring_drop(self, GBW_RING_FULL);
+        return;
+    }
+    self->lost_folded++;
+    self->lost_pending = true;
+    self->limit = self->tail;
 }
 
 void ring_write_more(struct gb_thread *self, uint64_t at, const uint8_t *ext, uint32_t length)

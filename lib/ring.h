@@ -63,6 +63,9 @@ void ring_drop(struct gb_thread *self, enum gbw_cause cause);
  */
 bool ring_make_room(struct gb_thread *self, uint32_t slots, uint64_t *ret_at);
 
+/* The event that found no room: folded, or dropped. */
+void ring_overflow(struct gb_thread *self, const uint64_t *word);
+
 /* Continuation slots from `at` on. */
 void ring_write_more(struct gb_thread *self, uint64_t at, const uint8_t *ext, uint32_t length);
 
@@ -97,8 +100,10 @@ static inline void ring_emit(struct gb_thread *self, const uint64_t word[8], con
     if (unlikely(ext_length != 0))
         slots += (ext_length + GBW_MORE_BYTES - 1) / GBW_MORE_BYTES;
     ring_attempt(self);
-    if (unlikely((int64_t)(self->limit - at - slots) < 0) && !ring_make_room(self, slots, &at))
+    if (unlikely((int64_t)(self->limit - at - slots) < 0) && !ring_make_room(self, slots, &at)) {
+        ring_overflow(self, word);
         return;
+    }
     ring_copy_record(self->slots[at & self->mask].word, word);
     if (unlikely(slots > 1))
         ring_write_more(self, at + 1, ext, ext_length);

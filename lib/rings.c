@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "lib/config.h"
+#include "lib/fold.h"
 #include "lib/process.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -28,7 +29,7 @@ static uint64_t pool_top;                 /* tag 32 | 1 + index 32 */
 
 static uint64_t ring_bytes(const struct gb_thread *thread)
 {
-    return GBW_RING_OVERHEAD + (thread->mask + 1) * GBW_SLOT;
+    return GBW_RING_OVERHEAD + (thread->mask + 1) * GBW_SLOT + thread->fold_bytes;
 }
 
 static struct gb_thread *pop(void)
@@ -94,17 +95,20 @@ static uint64_t size_wanted(void)
     return bytes <= gb_process.budget ? bytes : 0;
 }
 
-/* Space in the file; smaller when there is not enough. */
-static int allocate(struct segment *segment, uint64_t *ret_offset, uint64_t *ret_bytes)
+/* Space in the file; smaller when there is not enough, and then without fold tables. */
+static int allocate(struct segment *segment, uint64_t *ret_offset, uint64_t *ret_bytes, uint64_t *ret_fold_bytes)
 {
     int error = -ENOSPC;
-    uint64_t bytes = size_wanted();
-    for (; bytes >= GBW_RING_BYTES_MIN; bytes /= 2) {
-        error = segment_extend(segment, GBW_RING_OVERHEAD + bytes, ret_offset);
+    uint64_t bytes = size_wanted(), fold_bytes = bytes ? fold_bytes_wanted(gb_process.budget - bytes) : 0;
+    while (bytes >= GBW_RING_BYTES_MIN) {
+        error = segment_extend(segment, GBW_RING_OVERHEAD + bytes + fold_bytes, ret_offset);
         if (error != -ENOSPC && error != -EFBIG)
             break;
+        bytes /= fold_bytes ? 1 : 2;
+        fold_bytes = 0;
     }
     *ret_bytes = bytes;
+    *ret_fold_bytes = fold_bytes;
     return error;
 }
 
@@ -130,30 +134,33 @@ int rings_make(struct gb_thread **ret_thread)
 {
     struct segment *segment = process_segment();
     uint32_t index = segment->header->ring_count;
-    uint64_t offset, bytes;
+    uint64_t offset, bytes, fold_bytes;
     int error;
 
     if (block_count >= GBW_RINGS_MAX || index >= GBW_RINGS_MAX)
         return -ENOSPC;
     error = segment_reserve(segment, &segment->ring_table, (index + 1) * sizeof(struct gbw_ring_entry));
     if (!error)
-        error = allocate(segment, &offset, &bytes);
+        error = allocate(segment, &offset, &bytes, &fold_bytes);
     if (error)
         return error;
     void *block = mmap(NULL, BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (block == MAP_FAILED)
         return -errno;
-    void *ring = mmap(NULL, GBW_RING_OVERHEAD + bytes, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, (off_t)offset);
+    uint64_t all = GBW_RING_OVERHEAD + bytes + fold_bytes;
+    void *ring = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, (off_t)offset);
     if (ring == MAP_FAILED) {
         error = -errno;
         munmap(block, BLOCK_BYTES);
         return error;
     }
     fill_block(block, ring, bytes / GBW_SLOT, index);
-    segment->rings[index] = (struct gbw_ring_entry){.offset = offset, .slots = (uint32_t)(bytes / GBW_SLOT)};
+    fold_start(block, (uint8_t *)ring + GBW_RING_OVERHEAD + bytes, fold_bytes);
+    segment->rings[index] = (struct gbw_ring_entry){
+        .offset = offset, .slots = (uint32_t)(bytes / GBW_SLOT), .fold_bytes = (uint32_t)fold_bytes};
     /* release: pairs with the collector's acquire; the entry and the first indices are visible before it */
     __atomic_store_n(&segment->header->ring_count, index + 1, __ATOMIC_RELEASE);
-    __atomic_store_n(&gb_process.budget, gb_process.budget - bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&gb_process.budget, gb_process.budget - bytes - fold_bytes, __ATOMIC_RELAXED);
     blocks[block_count] = block;
     __atomic_store_n(&block_count, block_count + 1, __ATOMIC_RELEASE);
     *ret_thread = block;
@@ -162,7 +169,7 @@ int rings_make(struct gb_thread **ret_thread)
 
 void rings_populate(const struct gb_thread *thread)
 {
-    uint64_t bytes = ring_bytes(thread);
+    uint64_t bytes = ring_bytes(thread) - thread->fold_bytes; /* those are for a ring that is full */
     if (bytes > POPULATE_MAX)
         bytes = POPULATE_MAX;
     if (madvise(thread->producer, bytes, MADV_POPULATE_WRITE) == 0)

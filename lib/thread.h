@@ -58,7 +58,12 @@ struct gb_thread {
     uint64_t refused_at; /* producer->attempted at the first of them */
     uint64_t dropped[GBW_RING_CAUSES]; /* our copy of producer->dropped */
     uint64_t lost[GBW_RING_CAUSES];    /* dropped since the last *lost* record */
+    uint64_t lost_folded;              /* folded since then */
     uint64_t wake_at;                  /* tail at which the ring is half full */
+    uint8_t *fold;                     /* the fold tables; NULL: none */
+    uint32_t fold_bytes;               /* both of them */
+    uint64_t fold_epoch, folded;       /* our copies of the producer's */
+    double fold_tick_ns;               /* nanoseconds of a tick */
     bool lease_pending;                /* the next publication begins with a lease record */
     bool lost_pending;                 /* ... with a lost record */
     uint32_t ring;                     /* index in the segment */

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exponential buckets without a logarithm. In: doubles. Out: counts by bucket. Runs on the thread of its owner.
- *
- * The exponent of a double is its band. Inside a band the six top bits of the mantissa give the bucket at the start of
- * that sixty-fourth; a bucket is wider than a sixty-fourth of a doubling anywhere, so at most one bound lies inside, and
- * one comparison decides. Buckets include their upper bound, so we place the double next below the value, which makes
- * bounds inclusive below; bounds are kept rounded down for the same reason.
+ * Exponential buckets, by bands of one doubling (gb/bucket.h). In: doubles. Out: counts by bucket. Runs on the thread of its owner.
  */
 #include "collector/reporters/histogram.h"
 
@@ -13,26 +8,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MANTISSA_BITS 52
-#define LEAST_NORMAL (1ull << MANTISSA_BITS)
-#define MANTISSA (LEAST_NORMAL - 1)
-#define EXPONENT_BIAS 1023
-
-/* Mantissas of 2^(k/32), rounded down; the last is beyond every mantissa. */
-static const uint64_t bounds[HISTOGRAM_BAND + 1] = {
-    0x0000000000000u, 0x059b0d3158574u, 0x0b5586cf9890fu, 0x11301d0125b50u, 0x172b83c7d517au, 0x1d4873168b9aau,
-    0x2387a6e756238u, 0x29e9df51fdee1u, 0x306fe0a31b715u, 0x371a7373aa9cau, 0x3dea64c123422u, 0x44e086061892du,
-    0x4bfdad5362a27u, 0x5342b569d4f81u, 0x5ab07dd485429u, 0x6247eb03a5584u, 0x6a09e667f3bccu, 0x71f75e8ec5f73u,
-    0x7a11473eb0186u, 0x82589994cce12u, 0x8ace5422aa0dbu, 0x93737b0cdc5e4u, 0x9c49182a3f090u, 0xa5503b23e255cu,
-    0xae89f995ad3adu, 0xb7f76f2fb5e46u, 0xc199bdd85529cu, 0xcb720dcef9069u, 0xd5818dcfba487u, 0xdfc97337b9b5eu,
-    0xea4afa2a490d9u, 0xf50765b6e4540u, LEAST_NORMAL};
-
-/* The bucket in which each sixty-fourth of a doubling begins. */
-static const uint8_t begins[64] = {0,  0,  1,  2,  2,  3,  4,  4,  5,  6,  6,  7,  7,  8,  9,  9,
-                                   10, 10, 11, 12, 12, 13, 13, 14, 14, 15, 15, 16, 16, 17, 17, 18,
-                                   18, 19, 19, 20, 20, 21, 21, 21, 22, 22, 23, 23, 24, 24, 25, 25,
-                                   25, 26, 26, 27, 27, 27, 28, 28, 29, 29, 29, 30, 30, 30, 31, 31};
 
 /* Makes room for a value in `band`: the directory first, then the band's buckets. */
 static __attribute__((noinline, cold)) uint64_t *side_grow(struct histogram_side *side, uint32_t band)
@@ -77,15 +52,12 @@ void histogram_add(struct histogram *histogram, double value)
     memcpy(&bits, &value, sizeof(bits));
     struct histogram_side *side = bits >> 63 ? &histogram->negative : &histogram->positive;
     bits &= INT64_MAX;
-    if (bits < LEAST_NORMAL) {
+    if (bits < GB_BUCKET_LEAST) {
         histogram->zero++;
         return;
     }
-    bits--;
-    uint64_t mantissa = bits & MANTISSA;
-    uint32_t bucket = begins[mantissa >> (MANTISSA_BITS - 6)];
-    bucket += mantissa >= bounds[bucket + 1];
-    uint64_t *band = side_band(side, (uint32_t)(bits >> MANTISSA_BITS));
+    uint32_t exponent, bucket = gb_bucket_place(bits, &exponent);
+    uint64_t *band = side_band(side, exponent);
     if (band != NULL)
         band[bucket]++;
     else
@@ -128,14 +100,14 @@ int histogram_merge(struct histogram *into, const struct histogram *from)
 
 static int index_of(uint32_t band, uint32_t bucket)
 {
-    return ((int)band - EXPONENT_BIAS) * (int)HISTOGRAM_BAND + (int)bucket;
+    return ((int)band - GB_BUCKET_BIAS) * (int)HISTOGRAM_BAND + (int)bucket;
 }
 
 double histogram_bound(int index)
 {
     int band = (index + 1) >> HISTOGRAM_SCALE; /* rounds down, also below zero */
-    uint64_t bound = bounds[(uint32_t)(index + 1) & (HISTOGRAM_BAND - 1)];
-    return ldexp((double)(LEAST_NORMAL | bound), band - MANTISSA_BITS);
+    uint64_t bound = gb_bucket_bounds[(uint32_t)(index + 1) & (HISTOGRAM_BAND - 1)];
+    return ldexp((double)(GB_BUCKET_LEAST | bound), band - GB_BUCKET_MANTISSA_BITS);
 }
 
 /* The value of which both bounds are equally far in relation to themselves: less than 1.084 % from anything inside. */

@@ -13,8 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HISTOGRAM_SCALE 5
-#define HISTOGRAM_BAND (1u << HISTOGRAM_SCALE) /* buckets of a doubling */
+#include "gb/bucket.h"
+
+#define HISTOGRAM_SCALE GB_BUCKET_SCALE
+#define HISTOGRAM_BAND GB_BUCKETS /* buckets of a doubling */
 
 struct histogram_side {
     uint64_t **band; /* by exponent, from `low` on; NULL: no value there yet */

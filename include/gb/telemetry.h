@@ -105,9 +105,9 @@ __attribute__((always_inline)) static inline struct gb_config gb_config_init_()
 #define GB_CONFIG_INIT gb_config_init_()
 #endif
 
-/* What was emitted by this process so far. attempted = delivered to the rings + the sum of dropped. */
+/* What was emitted by this process so far. attempted = delivered to the rings + folded + the sum of dropped. */
 enum gb_cause {
-    GB_RING_FULL, /* the collector was behind, or there is none */
+    GB_RING_FULL, /* the collector was behind, or there is none, and the event could not be folded */
     GB_BUSY,      /* a first use (of a name, say) did not get its lock in time */
     GB_BAD_VALUE, /* a counter that is negative or not finite */
     GB_BAD_NAME,  /* empty, too long, or refused by strict scopes */
@@ -124,6 +124,7 @@ struct gb_stats {
     uint64_t names_overflowed;    /* names beyond the budget: their events went out as "(overflow)" */
     uint32_t rings;               /* allocated */
     uint32_t enabled;             /* 1: telemetry is on */
+    uint64_t folded;              /* found their ring full: in the totals of their path, gone as events */
 };
 
 #ifndef GB_TELEMETRY_OFF

@@ -19,6 +19,7 @@
  *   | attribute arena      |  GBW_ARENA_BYTES              the same; what does not fit the open scopes' records
  *   | consumer page        |  struct gbw_consumer          written by the collector's drain thread
  *   | slots                |  64 bytes each, a power of two of them
+ *   | fold tables          |  two, entry.fold_bytes / 2 each (<gb/wire_fold.h>); since 1.1, and only where there is room
  *   +----------------------+
  *
  * The file is sparse: what stands between the parts is allocated (posix_fallocate) before its first use, and a
@@ -30,14 +31,18 @@
  *   P1  slots, then `tail` (release)                    pairs with the drain's acquire of `tail`
  *   P2  `head` (release) after the slots were copied    pairs with the producer's acquire of `head`
  *       and, with durable reporters, committed
- *   P3  `attempted`+1 (relaxed), then exactly one of `tail` (release) or `dropped[cause]`+1 (release);
- *       a reader loads `tail` and `dropped` (acquire) first and `attempted` last
+ *   P3  `attempted`+1 (relaxed), then exactly one of `tail` (release), `dropped[cause]`+1 (release) or `folded`+1 (release);
+ *       a reader loads `tail`, `dropped` and `folded` (acquire) first and `attempted` last
  *   P4  name text and entry, then `name_count` (release) pairs with the reader's acquire of the count
  *   P5  ring entry, its zeroed pages, its first `tail` and `head`, then `ring_count` (release)
  *   P6  frame, then `depth` (release); at the end of a scope: `tail` first, `depth` after. While the last place for a frame
  *       changes its scope (deeper than GBW_FRAMES), `depth` says that there are only those before it
  *   P7  a checkpoint that says `taken`, then the batch is queued; one that says `head`, then `head` itself
  *   P8  the drain: `asleep` = 1, full fence, a look at the tails; a worker: `tail`, full fence, a look at `asleep`
+ *   P9  a fold: `fold_busy` = its epoch, full fence, a look at `fold_closed`; the drain: `fold_closed`, full fence, a look at
+ *       `fold_busy`. So an epoch that is closed and not busy is never written again
+ *   P10 a fold: all its new values into the table's redo, `folded` (release), the values to their places, `applied` (release)
+ *   P11 a checkpoint that says `fold_taken`, then the batch is queued; one that says `fold_freed`, then `fold_freed` itself
  * All integers are in the byte order of the machine; header.byte_order tells which.
  */
 #ifndef GB_WIRE_H
@@ -53,7 +58,7 @@
 
 #define GBW_MAGIC 0x31304d4c45544247ull /* "GBTELM01" read as little endian */
 #define GBW_MAJOR 1u                    /* another major is refused */
-#define GBW_MINOR 0u                    /* a newer minor is read by the sizes in the header */
+#define GBW_MINOR 1u                    /* a newer minor is read by the sizes in the header. 1: fold tables */
 #define GBW_BYTE_ORDER 0x01020304u
 
 #define GBW_SEGMENT_PREFIX "gb-"
@@ -163,9 +168,9 @@ struct gbw_name {
 GBW_ASSERT(sizeof(struct gbw_name) == 16, "name entry");
 
 struct gbw_ring_entry {
-    uint64_t offset; /* of the producer page, from the start of the file */
-    uint32_t slots;  /* a power of two */
-    uint32_t reserved;
+    uint64_t offset;     /* of the producer page, from the start of the file */
+    uint32_t slots;      /* a power of two */
+    uint32_t fold_bytes; /* behind the slots: two fold tables of half of it each; 0: none */
 };
 GBW_ASSERT(sizeof(struct gbw_ring_entry) == 16, "ring entry");
 
@@ -242,7 +247,8 @@ struct gbw_lost {
     uint8_t kind; /* GBW_LOST */
     uint8_t reserved[7];
     uint64_t count[GBW_RING_CAUSES];
-    uint64_t reserved_1[2];
+    uint64_t folded; /* events that went into the fold tables since then */
+    uint64_t reserved_1;
 };
 GBW_ASSERT(sizeof(struct gbw_lost) == GBW_SLOT, "a lost record is one slot");
 
@@ -268,7 +274,10 @@ struct gbw_producer {
     uint32_t tid;
     uint64_t lease; /* number of the lease in force */
     char thread[16];
-    uint8_t reserved_2[GBW_PAGE / 2 - 128 - 32 - 128];
+    uint64_t folded;     /* release; events ever folded: each commits one (P10) */
+    uint64_t fold_epoch; /* release; the epoch that is folded into, from 1: table fold_epoch % 2 */
+    uint64_t fold_busy;  /* the epoch that a fold is writing just now; 0: none (P9) */
+    uint8_t reserved_2[GBW_PAGE / 2 - 128 - 32 - 128 - 24];
     struct gbw_frame_ext ext[GBW_FRAMES];
     /* open scopes: records under construction; of more than 32 the last one is the innermost */
     struct gbw_record frame[GBW_FRAMES];
@@ -294,17 +303,23 @@ struct gbw_checkpoint {
     char thread[16];
     struct gbw_anchor anchor;     /* in force at head */
     uint64_t refused[GBW_CAUSES]; /* how much of header.refused was told */
-    uint64_t reserved[14 - GBW_CAUSES];
+    uint64_t fold_taken,
+        fold_freed; /* epochs up to these were handed to the reporters; committed by all durable ones */
+    uint64_t folded_taken, folded_freed; /* events in them */
+    uint64_t reserved[10 - GBW_CAUSES];
     uint64_t checksum; /* FNV-1a (64 bit) of all bytes before it */
 };
 GBW_ASSERT(sizeof(struct gbw_checkpoint) == 232, "checkpoint");
 
 /* Writer of every field: the collector's drain thread. (The worker sets head once, before the ring is published.) */
 struct gbw_consumer {
-    uint64_t head; /* release; slots that may be overwritten. The only thing that travels back */
-    uint8_t reserved_0[GBW_PAGE / 4 - 8];
+    uint64_t head; /* release; slots that may be overwritten. This travels back, and: */
+    uint64_t reserved_1[7];
+    uint64_t fold_closed; /* epochs up to this one take no more folds (P9). Never beyond fold_freed + 1 */
+    uint64_t fold_freed;  /* release; the tables of epochs up to this one may be cleared and used again */
+    uint8_t reserved_0[GBW_PAGE / 4 - 80];
     struct gbw_checkpoint checkpoint[2]; /* written alternately */
-    uint8_t reserved_1[3 * GBW_PAGE / 4 - 2 * sizeof(struct gbw_checkpoint)];
+    uint8_t reserved_2[3 * GBW_PAGE / 4 - 2 * sizeof(struct gbw_checkpoint)];
 };
 GBW_ASSERT(sizeof(struct gbw_consumer) == GBW_PAGE, "the consumer has a page of its own");
 

@@ -26,6 +26,7 @@ static void reads_all(void)
     set(ENV "_RING_BYTES", "64K");
     set(ENV "_MAX_BYTES", "1G");
     set(ENV "_CLOCK", "monotonic");
+    set(ENV "_OVERFLOW", "fold");
     set(ENV "_STRICT_SCOPES", "1");
     set(ENV "_RAW_PREVIEW", "1");
     set(ENV "_SERVICE", "billing");
@@ -35,6 +36,7 @@ static void reads_all(void)
     CHECK_EQUAL(settings.ring_bytes, 65536);
     CHECK_EQUAL(settings.max_bytes, 1 << 30);
     CHECK_EQUAL(settings.clock, CLOCK_WISH_MONOTONIC);
+    CHECK_EQUAL(settings.overflow, OVERFLOW_FOLD);
     CHECK(strcmp(settings.service, "billing") == 0);
     CHECK(strcmp(settings.secrets, "ssn,iban,") == 0);
     CHECK(strcmp(settings.directory, scratch) == 0);
@@ -49,6 +51,7 @@ static void defaults(void)
     CHECK_EQUAL(settings.ring_bytes, 1048576);
     CHECK_EQUAL(settings.max_bytes, 0);
     CHECK_EQUAL(settings.clock, CLOCK_WISH_AUTO);
+    CHECK_EQUAL(settings.overflow, OVERFLOW_DROP);
     CHECK(!settings.strict_scopes && !settings.raw_preview);
     CHECK(strcmp(settings.service, "test_config") == 0);
     char expected[64];
@@ -128,6 +131,7 @@ static void bad_values(void **state)
         {ENV "_MAX_BYTES", "1", "accepted: 16K to 1024G"},
         {ENV "_MAX_BYTES", "lots\x1b[31m", "lots?[31m"},
         {ENV "_CLOCK", "sundial", "accepted: auto, tsc, monotonic; using the default auto"},
+        {ENV "_OVERFLOW", "wrap", "accepted: fold, drop"},
         {ENV "_STRICT_SCOPES", "yes", "accepted: 1, 0; using the default 0"},
         {ENV "_RAW_PREVIEW", "on", "accepted: 1, 0"},
         {ENV "_DIR", endless, "too long"},

@@ -338,6 +338,7 @@ int main(void)
     inspect_begin();
     setenv("GEMINI_BATCH_TELEMETRY_RAW_PREVIEW", "1", 1);
     setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "16384", 1);
+    setenv("GEMINI_BATCH_TELEMETRY_OVERFLOW", "drop", 1); /* folds: test_fold.c */
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     inspect_end();
     return failed;

@@ -58,7 +58,7 @@ static void whole(void)
     CHECK(header->rings_offset + header->rings_capacity * sizeof(struct gbw_ring_entry) <= (uint64_t)st.st_size);
     const struct gbw_ring_entry *ring = process_segment()->rings;
     CHECK_EQUAL(ring->offset % header->page_bytes, 0);
-    CHECK_EQUAL(ring->offset + GBW_RING_OVERHEAD + (uint64_t)ring->slots * GBW_SLOT, st.st_size);
+    CHECK_EQUAL(ring->offset + GBW_RING_OVERHEAD + (uint64_t)ring->slots * GBW_SLOT + ring->fold_bytes, st.st_size);
     CHECK(fcntl(process_segment()->fd, F_GETFD) & FD_CLOEXEC);
 
     /* its lock is seen from another process */

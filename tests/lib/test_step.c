@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -19,9 +20,10 @@
 
 #include <gb/telemetry.h>
 
-#include "gb/wire.h"
+#include "gb/wire_fold.h"
 #include "lib/rings.h"
 #include "tests/lib/child.h"
+#include "tests/lib/folds.h"
 
 #define TEXT "a text that stands in the arena, and then in slots of its own"
 #define STEPS_MAX 200000u
@@ -53,6 +55,22 @@ static void emit_deep(void)
     nest(LEVELS);
 }
 
+/* Into a ring that is full from the first round on: folded. */
+static void emit_folds(void)
+{
+    static bool full;
+    const struct gb_name *timing = gb_name("timing");
+    for (unsigned i = 0; i < 2 * GBW_RING_BYTES_MIN / GBW_SLOT && !full; i++)
+        GB_COUNT("fill", 3);
+    full = true;
+    GB_SCOPE ("folded")
+        GB_COUNT("items", 3);
+    gb_timing(timing, 5000, 5300, NULL, 0);
+    GB_METRIC("negative", -2.5);
+    GB_METRIC("zero", 0);
+    GB_GAUGE("gauge", 4.5);
+}
+
 /* What is between the two stops is stepped through. Warm: ring, names and cache are there; else only the segment is. */
 static void worker(void (*emits)(void), bool warm)
 {
@@ -60,6 +78,9 @@ static void worker(void (*emits)(void), bool warm)
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
         _exit(CANNOT);
     gb_ring_start = FIRST;
+    if (emits == emit_folds)
+        setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "16K", 1);
+    setenv("GEMINI_BATCH_TELEMETRY_OVERFLOW", "fold", 1);
     if (warm)
         emits();
     else if (!gb_enabled())
@@ -78,6 +99,8 @@ static const struct gbw_producer *producer;
 static const uint8_t *arena;
 static const struct gbw_record *slots;
 static const struct gbw_consumer *consumer;
+static const uint8_t *fold_area;
+static uint32_t fold_bytes;
 static uint64_t mask;
 
 static void map_segment(void)
@@ -109,12 +132,15 @@ static void find_ring(void)
     assert_int_equal(header->ring_count, 1);
     assert_int_equal(fstat(segment_fd, &st), 0);
     assert_true(entry->slots >= GBW_RING_BYTES_MIN / GBW_SLOT && (entry->slots & (entry->slots - 1)) == 0);
-    assert_int_equal(entry->offset + GBW_RING_OVERHEAD + (uint64_t)entry->slots * GBW_SLOT, st.st_size);
+    assert_int_equal(entry->offset + GBW_RING_OVERHEAD + (uint64_t)entry->slots * GBW_SLOT + entry->fold_bytes,
+                     st.st_size);
     producer = (const void *)(map + entry->offset);
     arena = map + entry->offset + GBW_PAGE;
     consumer = (const void *)(arena + GBW_ARENA_BYTES);
     slots = (const void *)(map + entry->offset + GBW_RING_OVERHEAD);
     mask = entry->slots - 1;
+    fold_area = (const uint8_t *)(slots + entry->slots);
+    fold_bytes = entry->fold_bytes;
 }
 
 static uint32_t kind_of(const struct gbw_record *record)
@@ -168,7 +194,7 @@ static uint64_t dropped_events(void)
 
 /* How it stood before the second round. */
 static struct before {
-    uint64_t tail, attempted, dropped, starts;
+    uint64_t tail, attempted, dropped, folded, starts;
 } before;
 
 static uint64_t open_most; /* scopes that were ever seen open or told */
@@ -176,9 +202,33 @@ static uint64_t open_most; /* scopes that were ever seen open or told */
 static void sums_agree(void)
 {
     struct told told = read_slots(before.tail, producer->tail);
-    uint64_t settled = told.events + dropped_events() - before.dropped;
+    uint64_t settled = told.events + dropped_events() - before.dropped + producer->folded - before.folded;
     assert_in_range(producer->attempted - before.attempted - settled, 0, 1);
     assert_true(told.lost <= dropped_events() - before.dropped);
+}
+
+static unsigned redone; /* steps after which the redo was needed */
+
+/* Killed here, every event that was counted is in its fold once, and whole. */
+static void folds_are_whole(void)
+{
+    static struct folds folds;
+    const struct gbw_fold *fold;
+    folds_read(&folds, fold_area, fold_bytes, producer->fold_epoch, producer->folded);
+    redone += folds.redone;
+    assert_true(producer->fold_epoch == 1 && producer->fold_busy <= 1);
+    assert_true(producer->folded == folds.as.table.applied || (folds.redone && producer->fold_busy == 1));
+    assert_int_equal(folds_events(&folds), producer->folded);
+    for (uint32_t i = 0; (fold = folds_at(&folds, i)); i++) {
+        uint64_t placed = folds_placed(&folds, i) + fold->zero, kind = fold->key & 0xff;
+        assert_int_equal(placed, kind == GBW_TIMING || kind == GBW_SAMPLE ? fold->count : 0);
+        if (kind == GBW_COUNTER)
+            assert_true(fold->sum[0] == 3 * fold->count && fold->sum[1] == 0);
+        if (kind == GBW_TIMING && fold->key >> 16 & GBW_F_NANOSECONDS)
+            assert_int_equal(fold->sum[0], 300 * fold->count);
+    }
+    assert_int_equal(fold_area[fold_bytes / 2 - 1], 0); /* the end of the other table */
+    sums_agree();
 }
 
 static void scope_is_open_or_told(void)
@@ -254,8 +304,11 @@ static void tables_are_whole(void)
 static void remember(void)
 {
     find_ring();
-    before = (struct before){
-        .tail = producer->tail, .attempted = producer->attempted, .dropped = dropped_events(), .starts = 0};
+    before = (struct before){.tail = producer->tail,
+                             .attempted = producer->attempted,
+                             .dropped = dropped_events(),
+                             .folded = producer->folded,
+                             .starts = 0};
     for (uint64_t at = FIRST; at != before.tail; at++)
         if (kind_of(&slots[at & mask]) == GBW_TIMING && slots[at & mask].word[1] > before.starts)
             before.starts = slots[at & mask].word[1];
@@ -324,6 +377,15 @@ static void each_instruction_of_a_deep_nest_shows_whole_frames(void **state)
     assert_true(told.events == LEVELS && told.timings == LEVELS);
 }
 
+static void each_instruction_leaves_whole_folds(void **state)
+{
+    (void)state;
+    redone = 0;
+    struct told told = step_through(emit_folds, true, folds_are_whole);
+    assert_int_equal(told.events, 0);
+    assert_true(redone > 50); /* else it was not stepped through */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +393,7 @@ int main(void)
         cmocka_unit_test(each_instruction_shows_an_open_scope_or_its_timing),
         cmocka_unit_test(each_instruction_of_a_first_emit_leaves_whole_tables),
         cmocka_unit_test(each_instruction_of_a_deep_nest_shows_whole_frames),
+        cmocka_unit_test(each_instruction_leaves_whole_folds),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "gb/wire_fold.h"
 #include "lib/process.h"
 #include "lib/rings.h"
 #include "lib/thread.h"
@@ -156,6 +157,7 @@ static void by_the_budget(void)
 {
     setenv(ENV "_MAX_BYTES", "4M", 1);
     setenv(ENV "_RING_BYTES", "64K", 1);
+    setenv(ENV "_OVERFLOW", "fold", 1);
     hold_threads(200);
     const struct gbw_ring_entry *rings = process_segment()->rings;
     uint32_t count = gb_process.header->ring_count;
@@ -163,13 +165,15 @@ static void by_the_budget(void)
     CHECK(count > 100 && count < 200);
     CHECK_EQUAL(rings[0].slots * GBW_SLOT, 65536);
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t left = (4u << 20) - sum, bytes = rings[i].slots * (uint64_t)GBW_SLOT;
+        uint64_t left = (4u << 20) - sum, bytes = rings[i].slots * (uint64_t)GBW_SLOT, folds = rings[i].fold_bytes;
         CHECK((bytes & (bytes - 1)) == 0 && bytes >= GBW_RING_BYTES_MIN);
         CHECK(bytes == GBW_RING_BYTES_MIN || bytes <= left / 32);
         CHECK(i == 0 || rings[i].slots <= rings[i - 1].slots);
-        sum += bytes;
+        CHECK(folds == 0 || (folds >= GBW_FOLD_BYTES_MIN && folds <= (left - bytes) / 128));
+        CHECK(folds > 0 || left < (1 << 20) + bytes); /* none where little is left */
+        sum += bytes + folds;
     }
-    CHECK_EQUAL(sum, 4 << 20);
+    CHECK((4u << 20) - sum < GBW_RING_BYTES_MIN);
     CHECK_EQUAL(attempted(), 200);
     CHECK_EQUAL(dropped(GB_NO_RING), 200 - count);
 }
@@ -189,6 +193,7 @@ static void start_there(void)
 {
     gb_ring_start = first_index;
     setenv(ENV "_RING_BYTES", "16K", 1);
+    setenv(ENV "_OVERFLOW", "fold", 1);
     struct gb_stats stats;
     for (unsigned i = 0; i < 1000; i++) {
         GB_SCOPE ("a", GB_KV("text", "a text that needs a slot of its own"))
@@ -203,15 +208,18 @@ static void start_there(void)
     CHECK_EQUAL(stats.attempted, 2000);
     CHECK_EQUAL(stats.dropped[GB_RING_FULL], 0);
     CHECK_EQUAL(thread->producer->tail - first_index, 3001);
+    CHECK_EQUAL(stats.folded, 0);
     for (unsigned i = 0; i < 500; i++) /* nobody takes: full, never beyond */
         GB_COUNT("b", 1);
     gb_stats(&stats);
-    CHECK(stats.dropped[GB_RING_FULL] > 0);
+    CHECK(stats.dropped[GB_RING_FULL] == 0 && stats.folded > 0);
     CHECK(thread->producer->tail - thread->consumer->head <= thread->mask + 1);
     CHECK_EQUAL(gb_process.header->violations, 0);
     take_all();
     GB_COUNT("b", 1);
     CHECK_EQUAL(((const uint8_t *)&thread->slots[(thread->tail - 2) & thread->mask])[0], GBW_LOST);
+    CHECK_EQUAL(((const struct gbw_lost *)(const void *)&thread->slots[(thread->tail - 2) & thread->mask])->folded,
+                stats.folded);
     on_thread(emit_one, NULL);
     CHECK_EQUAL(rings_at(1)->producer->tail - first_index, 3);
 }
