@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,32 @@ const char *bench_directory(void)
     setenv("GEMINI_BATCH_TELEMETRY", "1", 1);
     setenv("GEMINI_BATCH_TELEMETRY_DIR", directory, 1);
     return directory;
+}
+
+static int segments(bool remove)
+{
+    int count = 0;
+    DIR *dir = opendir(directory);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (strncmp(entry->d_name, GBW_SEGMENT_PREFIX, sizeof GBW_SEGMENT_PREFIX - 1) != 0)
+            continue;
+        count++;
+        if (remove)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+int bench_directory_segments(void)
+{
+    return segments(false);
+}
+
+void bench_directory_sweep(void)
+{
+    segments(true);
 }
 
 void bench_directory_remove(void)
@@ -148,4 +175,29 @@ double cpu_of(pid_t pid)
     if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &used))
         return 0;
     return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
+}
+
+static double number_after(const char *text, const char *name)
+{
+    const char *at = text ? strstr(text, name) : NULL;
+    return at ? strtod(at + strlen(name), NULL) : -1;
+}
+
+int ledger_in(const char *path, uint64_t *ret_attempted, uint64_t *ret_dropped)
+{
+    static char text[1 << 17];
+    FILE *file = fopen(path, "r");
+    size_t length = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file)
+        fclose(file);
+    text[length] = '\0';
+    const char *ledger = strstr(text, "\"ledger\"");
+    double attempted = number_after(ledger, "\"attempted\":"), delivered = number_after(ledger, "\"delivered\":");
+    if (attempted < 0 || delivered < 0 || delivered > attempted) {
+        fprintf(stderr, "gb bench: %s tells no ledger\n", path);
+        return -1;
+    }
+    *ret_attempted = (uint64_t)attempted;
+    *ret_dropped = (uint64_t)(attempted - delivered);
+    return 0;
 }

@@ -4,7 +4,6 @@
  * the process takes more of its own than with the same threads before they emit. See scale.h.
  */
 #include <dirent.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include <gb/telemetry.h>
 
+#include "bench/child.h"
 #include "bench/crew.h"
 #include "bench/result.h"
 #include "bench/scale.h"
@@ -92,17 +92,6 @@ static void process(struct crew *outer, int number)
     gb_shutdown();
 }
 
-static void remove_segments(const char *directory)
-{
-    DIR *dir = opendir(directory);
-    for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        if (strncmp(entry->d_name, GBW_SEGMENT_PREFIX, sizeof GBW_SEGMENT_PREFIX - 1) == 0)
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    }
-    if (dir)
-        closedir(dir);
-}
-
 void scale_memory(const struct scale *scale)
 {
     static const int threads[] = {1, 8, 32, 150, 1000};
@@ -110,7 +99,7 @@ void scale_memory(const struct scale *scale)
     for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
         struct crew crew;
         char note[80];
-        remove_segments(scale->directory);
+        bench_directory_sweep();
         fprintf(stderr, "bench-scale: memory of %d threads\n", threads[i]);
         crew_make(&crew, 1, true, sizeof(struct found));
         *(int *)crew.shared = threads[i];
@@ -133,5 +122,5 @@ void scale_memory(const struct scale *scale)
         result_value(result, found->own_after - found->own_before);
         crew_free(&crew);
     }
-    remove_segments(scale->directory);
+    bench_directory_sweep();
 }

@@ -108,9 +108,10 @@ static void progress(const struct job *job, bool last)
 static int wait_for(const struct job *job, unsigned left)
 {
     int result = 0;
+    int watching = isatty(STDERR_FILENO) ? WNOHANG : 0; /* somebody looks at the progress */
     while (left > 0) {
         int status;
-        pid_t pid = waitpid(-1, &status, WNOHANG);
+        pid_t pid = waitpid(-1, &status, watching);
         if (pid == 0 || (pid < 0 && errno == EINTR)) {
             progress(job, false);
             nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a whole program pays: the demo worker, a kernel that computes and one that waits for memory, on all cores, the collector
+ * sharing them. In: nothing. Out: results (result.h) of the part `app`: wall time and CPU of the same work with telemetry compiled out,
+ * disabled, enabled without a collector, and with one; the kernels at several rates of events. Sample i of all modes is of round i,
+ * whose order changes from round to round.
+ */
+#include "bench/app.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/child.h"
+#include "bench/result.h"
+
+struct app {
+    bool quick;
+    const char *collector, *directory;
+    char here[4096]; /* where this program stands, and the others with it */
+};
+
+/* What one program cost in all rounds, by mode. */
+struct account {
+    struct samples wall, cpu, worker, collector;
+    uint64_t discarded, attempted, dropped, runs;
+};
+
+static void enter(struct account *account, enum app_mode mode, const struct app_cost *cost)
+{
+    account->runs++;
+    account->attempted += cost->attempted;
+    account->dropped += cost->dropped;
+    if (mode == APP_COLLECTOR && cost->dropped) {
+        account->discarded++;
+        return;
+    }
+    samples_add(&account->wall, cost->wall);
+    samples_add(&account->cpu, cost->worker_cpu + cost->collector_cpu);
+    samples_add(&account->worker, cost->worker_cpu);
+    samples_add(&account->collector, cost->collector_cpu);
+}
+
+static void print_one(const char *program, const char *measure, enum app_mode mode, const struct account *account,
+                      const struct samples *samples, double rate)
+{
+    char name[96], floor[96], note[160];
+    snprintf(name, sizeof name, "%s_%s_%s", program, measure, app_mode_name[mode]);
+    snprintf(floor, sizeof floor, "%s_%s_%s", program, measure, app_mode_name[APP_COMPILED_OUT]);
+    snprintf(note, sizeof note, "%.0f events a run; %.4g %% of all dropped in %llu runs",
+             (double)account->attempted / (double)account->runs,
+             account->attempted ? 100.0 * (double)account->dropped / (double)account->attempted : 0,
+             (unsigned long long)account->runs);
+    result_print(&(struct result){.part = "app",
+                                  .name = name,
+                                  .unit = "s",
+                                  .samples = samples,
+                                  .calls_per_sample = account->attempted / account->runs,
+                                  .drops = mode == APP_COLLECTOR ? 0 : account->dropped,
+                                  .discarded = account->discarded,
+                                  .floor = mode == APP_COMPILED_OUT ? NULL : floor,
+                                  .x = rate,
+                                  .x_name = rate > 0 ? "events_per_s" : NULL,
+                                  .label = {{"program", program}, {"measure", measure}, {"mode", app_mode_name[mode]}},
+                                  .note = mode >= APP_NO_COLLECTOR ? note : NULL});
+}
+
+static void print_account(const char *program, enum app_mode mode, struct account *account, double rate)
+{
+    print_one(program, "wall", mode, account, &account->wall, rate);
+    print_one(program, "cpu", mode, account, &account->cpu, rate);
+    if (mode == APP_COLLECTOR) {
+        print_one(program, "worker_cpu", mode, account, &account->worker, rate);
+        print_one(program, "collector_cpu", mode, account, &account->collector, rate);
+    }
+    samples_free(&account->wall);
+    samples_free(&account->cpu);
+    samples_free(&account->worker);
+    samples_free(&account->collector);
+}
+
+static int measure(const struct app *app, const struct app_program *program, int rounds, double rate)
+{
+    struct account account[APP_MODES] = {0};
+    struct app_cost cost;
+    for (int round = -1; round < rounds; round++) { /* the first one warms up */
+        for (int i = 0; i < APP_MODES; i++) {
+            enum app_mode mode = (enum app_mode)((round + 1 + i) % APP_MODES);
+            if (app_run(program, mode, app->collector, app->directory, &cost))
+                return -1;
+            if (round >= 0)
+                enter(&account[mode], mode, &cost);
+        }
+    }
+    for (int mode = 0; mode < APP_MODES; mode++)
+        print_account(program->name, (enum app_mode)mode, &account[mode], rate);
+    return 0;
+}
+
+static int kernel(const struct app *app, const char *kind)
+{
+    static const double quick[] = {1e3, 1e5, 1e7}, full[] = {1e3, 1e4, 1e5, 1e6, 1e7};
+    const double *rates = app->quick ? quick : full, seconds = app->quick ? 0.12 : 0.3;
+    size_t count = app->quick ? 3 : 5;
+    char name[32], path[2][4200], threads[16], units[32], iterations[32];
+    const char *argv[] = {kind, threads, units, iterations, NULL};
+    struct app_program program = {.name = name, .path = {path[0], path[1]}, .argv = argv, .tells = true};
+    struct app_cost cost;
+    snprintf(name, sizeof name, "%s_kernel", kind);
+    snprintf(path[0], sizeof path[0], "%s/bench-kernel", app->here);
+    snprintf(path[1], sizeof path[1], "%s/bench-kernel-off", app->here);
+    snprintf(threads, sizeof threads, "%d", cores());
+    /* how fast the machine is with all cores busy: about a twentieth of a second first */
+    double each = *kind == 'c' ? 2e7 : 1e6, fastest = 0;
+    for (int i = 0; i < 3; i++) {
+        snprintf(units, sizeof units, "1");
+        snprintf(iterations, sizeof iterations, "%.0f", each);
+        if (app_run(&program, APP_COMPILED_OUT, app->collector, app->directory, &cost))
+            return -1;
+        if (each / cost.wall > fastest)
+            fastest = each / cost.wall;
+    }
+    for (size_t i = 0; i < count; i++) {
+        double a_unit = fastest * cores() / rates[i];
+        snprintf(iterations, sizeof iterations, "%.0f", a_unit < 1 ? 1 : a_unit);
+        snprintf(units, sizeof units, "%.0f", seconds * rates[i] / cores());
+        fprintf(stderr, "bench-app: %s, %.0f events/s\n", name, rates[i]);
+        if (measure(app, &program, app->quick ? 5 : 10, rates[i]))
+            return -1;
+    }
+    return 0;
+}
+
+static int batch_worker(const struct app *app)
+{
+    const char *built = getenv("GB_BATCH_WORKER");
+    char off[4200], processes[16], scratch[160];
+    const char *argv[] = {"-j", "-p", processes, "-t", "1", "-n", app->quick ? "400" : "1500", "-s", scratch, NULL};
+    const struct app_program program = {.name = "batch_worker", .path = {built, off}, .argv = argv};
+    snprintf(off, sizeof off, "%s/bench-batch-worker-off", app->here);
+    if (!built || access(built, X_OK) || access(off, X_OK)) {
+        result_skipped("app", "batch_worker",
+                       built ? "it was not built (zlib1g-dev)" : "GB_BATCH_WORKER, its path, is not set");
+        return 0;
+    }
+    snprintf(processes, sizeof processes, "%d", cores());
+    snprintf(scratch, sizeof scratch, "%s/scratch", app->directory);
+    fprintf(stderr, "bench-app: the demo worker\n");
+    int error = measure(app, &program, app->quick ? 6 : 16, 0);
+    rmdir(scratch);
+    return error;
+}
+
+static int usage(FILE *to, int status)
+{
+    fputs("usage: bench-app [--quick]\n"
+          "What whole programs pay for telemetry, all cores busy: one JSON object a line.\n"
+          "GB_COLLECTOR: the path of gb-collector. GB_BATCH_WORKER: of the demo worker.\n",
+          to);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct app app = {0};
+    static const struct option options[] = {{"quick", no_argument, NULL, 'q'}, {"help", no_argument, NULL, 'h'}, {0}};
+    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (option != 'q')
+            return option == 'h' ? usage(stdout, 0) : usage(stderr, 2);
+        app.quick = true;
+    }
+    if (optind < argc)
+        return usage(stderr, 2);
+    app.collector = bench_collector("app", NULL);
+    ssize_t length = readlink("/proc/self/exe", app.here, sizeof app.here - 1);
+    if (!app.collector || length <= 0)
+        return 1;
+    *strrchr(app.here, '/') = '\0';
+    app.directory = bench_directory();
+    int error = batch_worker(&app);
+    if (!error)
+        error = kernel(&app, "cpu");
+    if (!error)
+        error = kernel(&app, "memory");
+    bench_directory_remove();
+    return error ? 1 : 0;
+}
