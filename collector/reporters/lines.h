@@ -40,6 +40,7 @@ struct line_format {
     /* The end of a line up to the number of the event; [0, *ret_first) tells the thread and may be left out. */
     char *(*put_run)(char *out, const struct lines *lines, const struct gb_run *run, uint32_t *ret_first);
     char *(*put_event)(struct lines *lines, char *out, const struct gb_run *run, const struct gb_event *event);
+    char *(*put_gap)(struct lines *lines, char *out, const struct gb_event *gap, uint64_t from);
 };
 
 struct lines {
@@ -69,6 +70,12 @@ size_t lines_room(struct lines *lines, const struct gb_run *run, const struct gb
 static inline char *lines_put(struct lines *lines, char *out, const struct gb_run *run, const struct gb_event *event)
 {
     return lines->format->put_event(lines, out, run, event);
+}
+
+/* Slots of the run's ring that never came here, `from` to the seq of `gap`, found at its time. Its room is that of an event without path. */
+static inline char *lines_put_gap(struct lines *lines, char *out, const struct gb_event *gap, uint64_t from)
+{
+    return lines->format->put_gap(lines, out, gap, from);
 }
 
 /* For the formats: a literal; bytes that somebody made before; the end of an event, saturated. */

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "collector/reporters/builtin.h"
 
@@ -122,24 +123,47 @@ static bool is_told(struct cursor_segment *segment, const struct cursor_ring *ri
     return told;
 }
 
-static bool put_line(struct log *log, const struct gb_run *run, const struct gb_event *event)
+static char *room_for(struct log *log, const struct gb_run *run, const struct gb_event *event)
 {
     size_t room = lines_room(&log->lines, run, event);
-    bool counted = gb_event_is_counted(event);
-    char *out = NULL;
 
-    if (room)
-        out = log->syslog ? log_syslog_room(log->syslog, room) : output_room(&log->output, room);
-    if (!out)
-        return false;
-    out = lines_put(&log->lines, out, run, event);
+    if (!room)
+        return NULL;
+    return log->syslog ? log_syslog_room(log->syslog, room) : output_room(&log->output, room);
+}
+
+static void add_line(struct log *log, const char *end, bool counted)
+{
     if (log->syslog) {
-        log_syslog_add(log->syslog, out, counted);
+        log_syslog_add(log->syslog, end, counted);
     } else {
-        output_add(&log->output, out);
+        output_add(&log->output, end);
         log->held_events += counted;
     }
-    return true;
+}
+
+static bool put_line(struct log *log, const struct gb_run *run, const struct gb_event *event)
+{
+    char *out = room_for(log, run, event);
+
+    if (out)
+        add_line(log, lines_put(&log->lines, out, run, event), gb_event_is_counted(event));
+    return out != NULL;
+}
+
+/* What never came here: the queue was full, or a collector that let it pass was killed. How many events it was is in the ledger, if
+ * anywhere; which slots, only we know. */
+static void put_gap(struct log *log, const struct gb_run *run, uint64_t from)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const struct gb_event gap = {.kind = GB_EVENT_LOST,
+                                 .seq = run->first_seq - 1,
+                                 .start_wall_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec};
+    char *out = room_for(log, run, &gap);
+
+    if (out)
+        add_line(log, lines_put_gap(&log->lines, out, &gap, from), false);
 }
 
 static void record_run(struct log *log, const struct gb_run *run)
@@ -154,6 +178,8 @@ static void record_run(struct log *log, const struct gb_run *run)
         uint32_t digits = segment->started ? segment->digits : SEGMENT_TEXT;
         ready = lines_begin_run(&log->lines, run, ring && ring->lease_told != run->lease, digits) == 0;
     }
+    if (ready && ring && ring->known && (int64_t)(run->first_seq - ring->next) > 0)
+        put_gap(log, run, ring->next);
     for (uint32_t i = 0; i < run->count; i++) {
         const struct gb_event *event = &run->events[i];
         if (ready && is_told(segment, log->cursor_file ? ring : NULL, event)) {

@@ -216,6 +216,13 @@ static char *put_lost(char *out, struct lines *lines, const struct gb_run *run, 
     return run->ring_known ? put_end(out, lines, event) : put_worker_end(out, lines, run->worker);
 }
 
+static char *put_gap(struct lines *lines, char *out, const struct gb_event *gap, uint64_t from)
+{
+    out = PUT_HEAD(out, lines, lines->compact, "gap", gap->start_wall_ns);
+    out = put_number(out, "from_seq", from);
+    return put_end(out, lines, gap);
+}
+
 static char *put_worker(char *out, struct lines *lines, const struct gb_worker *worker, const struct gb_event *event)
 {
     bool started = event->kind == GB_EVENT_STARTED;
@@ -255,4 +262,4 @@ static char *put_event(struct lines *lines, char *out, const struct gb_run *run,
     }
 }
 
-const struct line_format logfmt_format = {put_path, put_key, put_run, put_event};
+const struct line_format logfmt_format = {put_path, put_key, put_run, put_event, put_gap};

@@ -193,6 +193,25 @@ kill $pid
 wait $pid
 check 'its socket is gone with it' [ ! -e "$segments/status" ]
 
+# ---- what a full queue loses is told in its place ----
+mkfifo "$work/fifo"
+"$collector" --quiet --dir "$segments" --reporter "log:path=$work/fifo,queue=1,fields=compact" >"$work/out" 2>"$work/err" &
+pid=$!
+wait_for told 'any(.reporter == "log")'
+GEMINI_BATCH_TELEMETRY=1 GEMINI_BATCH_TELEMETRY_DIR="$segments" "$worker" 1000 0 "until=$work/stop" &
+emitter=$!
+check 'the queue overflows' wait_for told 'any(.dropped.queue_full > 0)'
+cat "$work/fifo" >"$work/lines" &
+reader=$!
+check 'the gap is told' wait_for grep -q telemetry.gap "$work/lines"
+: >"$work/stop"
+wait $emitter
+kill $pid
+wait $pid
+wait $reader
+check 'every slot is a line or in a gap' jq -es 'map(select(.seq)) | length > 1000 and reduce .[] as $line (1;
+    if . == ($line.from_seq // $line.seq) then $line.seq + 1 else error("a hole before \($line)") end) > 1000' "$work/lines"
+
 # ---- gb config ----
 run 0 "$gb" config
 check 'defaults' says out 'GEMINI_BATCH_TELEMETRY_CLOCK  *auto  *default'

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A worker for the tests of `gb`: worker STEPS [MILLISECONDS] [HOW]. A scope "job" with STEPS scopes "step" inside, each as
- * long as it is told; then, inside of "job": `exit=N`, `signal=N`, `wait` (for a signal, after a line "waiting"), or `fork`
- * (a child that waits until standard input ends, which outlives its parent).
+ * long as it is told; then, inside of "job": `exit=N`, `signal=N`, `wait` (for a signal, after a line "waiting"), `until=FILE` (a
+ * scope each millisecond until that file exists), or `fork` (a child that waits until standard input ends, which outlives its
+ * parent).
  */
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,10 @@ static void end_as_told(const char *how)
         fflush(stdout);
         for (;;)
             pause();
+    } else if (strncmp(how, "until=", 6) == 0) {
+        while (access(how + 6, F_OK) != 0)
+            GB_SCOPE ("more")
+                usleep(1000);
     } else if (strcmp(how, "fork") == 0 && fork() == 0) {
         char byte;
         GB_COUNT("orphans", 1);

@@ -96,6 +96,37 @@ static void exactly_once_over_restarts(void **unused)
     }
 }
 
+/* What the queue did not take is told in its place, once. */
+static void gaps_are_told(void **unused)
+{
+    (void)unused;
+    static const char *const formats[] = {"", ",fields=compact", ",format=logfmt", ",format=logfmt,fields=compact"};
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        const struct gb_worker worker = log_worker((uint32_t)i);
+        const char *from = i >= 2 ? " from_seq=" : "\"from_seq\":", *seq = i >= 2 ? " seq=19\n" : "\"seq\":19}\n";
+        struct log_harness log;
+        unlink(path);
+        open_log(&log, formats[i]);
+        log_send(&log, &worker, 0, 5, 10); /* where it begins is no gap */
+        log_send(&log, &worker, 1, 0, 5);
+        assert_int_equal(count_in(path, "telemetry.gap"), 0);
+        log_send(&log, &worker, 0, 20, 30);
+        assert_int_equal(log_flush(&log), 0);
+        log_harness_close(&log);
+        assert_int_equal(lines_in(path), 5 + 5 + 1 + 10);
+        assert_int_equal(count_in(path, "telemetry.gap"), 1);
+        assert_int_equal(count_in(path, from), 1);
+        assert_int_equal(count_in(path, seq), 1);
+        open_log(&log, formats[i]);
+        log_send(&log, &worker, 0, 20, 30); /* replayed */
+        log_send(&log, &worker, 0, 30, 31);
+        log_send(&log, &worker, 1, 7, 8); /* let pass, then killed */
+        log_harness_close(&log);
+        assert_int_equal(lines_in(path), 5 + 5 + 1 + 10 + 1 + 2);
+        assert_int_equal(count_in(path, "telemetry.gap"), 2);
+    }
+}
+
 static void written_but_not_stored(void **unused)
 {
     (void)unused;
@@ -539,6 +570,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(exactly_once_over_restarts, setup, teardown),
+        cmocka_unit_test_setup_teardown(gaps_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(written_but_not_stored, setup, teardown),
         cmocka_unit_test_setup_teardown(follows_a_rotation, setup, teardown),
         cmocka_unit_test_setup_teardown(follows_a_removal_and_a_reopen, setup, teardown),
