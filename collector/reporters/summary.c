@@ -219,6 +219,16 @@ static void summary_close(void *context)
     summary_free(self);
 }
 
+static void say_why_not(const struct gb_reporter_setup *setup, const char *path, int error)
+{
+    const char *slash = strrchr(path, '/');
+    int length = slash ? (int)(slash - path) : 0;
+    if (error == -ENOENT && length > 0)
+        setup->say(setup->collector, "cannot write to %s: there is no directory %.*s", path, length, path);
+    else
+        setup->say(setup->collector, "cannot write to %s: %s", path, strerror(-error));
+}
+
 static int summary_open(const struct gb_reporter_setup *setup, void **ret_self)
 {
     struct summary *self = calloc(1, sizeof(*self));
@@ -234,7 +244,7 @@ static int summary_open(const struct gb_reporter_setup *setup, void **ret_self)
     const char *path = setup->options[OPTION_PATH].text;
     result = summary_output_open(path, &self->output);
     if (result < 0) {
-        setup->say(setup->collector, "cannot write to %s: %s", path, strerror(-result));
+        say_why_not(setup, path, result);
         goto fail;
     }
     self->clock_read_ns[SUMMARY_COUNTER] = summary_clock_read_ns(true);

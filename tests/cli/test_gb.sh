@@ -78,7 +78,11 @@ check 'no worker: said, with why' says err 'no worker was attached.*true'
 check 'no worker: environment' says err 'sudo, docker and ssh'
 check 'no worker: no report of nothing' says_not err 'no worker yet'
 run 1 "$gb" run -o "$work/no/report" -- "$worker" 10
-check 'the path is told, by a reporter named once' says err "^gb-collector: summary: cannot write to $work/no/report: No such"
+check 'the path is told, by a reporter named once' \
+    says err "^gb-collector: summary: cannot write to $work/no/report: there is no directory $work/no\$"
+run 1 "$gb" run --envelope "$work/no/envelope" -- touch "$work/ran"
+check 'also of the envelope' says err "cannot write to $work/no/envelope: there is no directory $work/no\$"
+check 'and nothing was run' [ ! -e "$work/ran" ]
 run 0 "$gb" run -o "$work/report" --envelope "$work/envelope" --reporter "log:path=$work/log" -- "$worker" 100
 check 'with -o nothing on stderr' [ ! -s "$work/err" ]
 check 'the report is in the file' grep -q '^└ step  *100 ' "$work/report"
