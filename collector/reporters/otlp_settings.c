@@ -121,16 +121,20 @@ static int make_url(const struct gb_reporter_setup *setup, enum otlp_signal sign
     const char *host = strstr(endpoint, "://");
     if (host != NULL && host[3] != '\0' && host[3] != '/' && read_url(target))
         return 0;
-    SAY(setup, "endpoint=%s: accepted is http://HOST:PORT or https://HOST:PORT", endpoint);
+    /* what stands before an @ may be a password */
+    const char *at = strrchr(endpoint, '@');
+    SAY(setup, "endpoint=%s%s: accepted is http://HOST:PORT or https://HOST:PORT", at ? "[redacted]" : "",
+        at ? at : endpoint);
     return -EINVAL;
 }
 
-/* Of the form key=value, with spaces around both. */
-static int add_header(const struct gb_reporter_setup *setup, struct otlp_target *target, char *pair)
+/* Of the form key=value, with spaces around both. `number`: which of the list. Neither key nor value are told: a token that is put in
+ * the wrong form may be either. */
+static int add_header(const struct gb_reporter_setup *setup, struct otlp_target *target, char *pair, unsigned number)
 {
     char *value = strchr(pair, '=');
     if (value == NULL) {
-        SAY(setup, "headers: %s has no value; accepted is key=value, separated by commas", pair);
+        SAY(setup, "headers: number %u ([redacted]) has no value; accepted is key=value, separated by commas", number);
         return -EINVAL;
     }
     char *end = value++;
@@ -146,7 +150,8 @@ static int add_header(const struct gb_reporter_setup *setup, struct otlp_target 
     for (const char *at = decoded; sound && *at != '\0'; at++)
         sound = !iscntrl((unsigned char)*at) || *at == '\t';
     if (!sound)
-        SAY(setup, "headers: %s is no header, or its value cannot stand in one", pair);
+        SAY(setup, "headers: number %u ([redacted]): its key is no header's name, or its value cannot stand in one",
+            number);
     /* a semicolon makes libcurl send one without a value */
     struct curl_slist *headers = NULL;
     if (sound && asprintf(&line, *decoded != '\0' ? "%s: %s" : "%s;", pair, decoded) >= 0)
@@ -175,10 +180,12 @@ static int add_headers(const struct gb_reporter_setup *setup, struct otlp_target
 {
     char *copy = strdup(list != NULL ? list : ""), *rest = copy;
     int result = copy != NULL ? 0 : -ENOMEM;
+    unsigned number = 0;
     for (char *pair; result == 0 && (pair = strsep(&rest, ",")) != NULL;) {
         pair += strspn(pair, " \t");
+        number++;
         if (*pair != '\0' && !names_header(stronger, pair))
-            result = add_header(setup, target, pair);
+            result = add_header(setup, target, pair, number);
     }
     free(copy);
     return result;
