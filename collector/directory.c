@@ -11,7 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-static void set_path(const char *path, char *ret_path, size_t bytes)
+void directory_name(const char *path, char *ret_path, size_t bytes)
 {
     if (path)
         snprintf(ret_path, bytes, "%s", path);
@@ -67,7 +67,7 @@ int directory_open(const char *path, bool make, struct directory *ret_directory,
         snprintf(ret_why, why_bytes, "the directory's path is %s", *path ? "too long" : "empty");
         return -EINVAL;
     }
-    set_path(path, directory.path, sizeof(directory.path));
+    directory_name(path, directory.path, sizeof(directory.path));
     error = open_path(directory.path, make, &directory.fd, &fault);
     if (!error && fstat(directory.fd, &status)) {
         error = -errno;

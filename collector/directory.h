@@ -11,13 +11,18 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define DIRECTORY_PATH_MAX 512
+
 struct directory {
-    char path[512];
+    char path[DIRECTORY_PATH_MAX];
     int fd;
     uid_t owner; /* of the directory, and of every segment that is accepted in it */
     dev_t dev;
     ino_t ino;
 };
+
+/* What directory_open makes of a path: NULL is /dev/shm/gb-<effective uid>, and slashes at the end go. */
+void directory_name(const char *path, char *ret_path, size_t bytes);
 
 /* `path` NULL: /dev/shm/gb-<effective uid>. `make`: made with mode 0700 when it is missing. On error `ret_why` holds a
  * sentence without full stop that names the path. */

@@ -11,12 +11,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "collector/outside.h"
 
 static struct surroundings ours;
 
@@ -94,36 +94,6 @@ static bool lock_is_free(int fd)
     return !fcntl(fd, F_GETLK, &lock) && lock.l_type == F_UNLCK;
 }
 
-enum maps { MAPS_HAVE_IT, MAPS_LACK_IT, MAPS_UNREADABLE };
-
-/* "start-end perms offset major:minor inode path" a line. Nothing at all to read means that the process is on its way
- * out, or that its first thread has ended: neither is an exec. */
-static enum maps look_into_maps(pid_t pid, dev_t dev, ino_t ino)
-{
-    char path[32];
-    char *line = NULL;
-    size_t capacity = 0;
-    unsigned lines = 0;
-    enum maps result = MAPS_LACK_IT;
-    snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-    FILE *maps = fopen(path, "re");
-    if (!maps)
-        return MAPS_UNREADABLE;
-    while (result == MAPS_LACK_IT && getline(&line, &capacity, maps) > 0) {
-        unsigned major_number, minor_number;
-        unsigned long long inode;
-        lines++;
-        if (sscanf(line, "%*s %*s %*s %x:%x %llu", &major_number, &minor_number, &inode) == 3 && inode == ino &&
-            major_number == major(dev) && minor_number == minor(dev))
-            result = MAPS_HAVE_IT;
-    }
-    if (result == MAPS_LACK_IT && (!lines || ferror(maps)))
-        result = MAPS_UNREADABLE;
-    free(line);
-    fclose(maps);
-    return result;
-}
-
 enum identity { IDENTITY_THERE, IDENTITY_GONE, IDENTITY_EXEC };
 
 /* The pidfd comes first: from then on the number cannot pass to another process unseen. */
@@ -143,7 +113,7 @@ static enum identity look_for(const struct segment *segment)
         identity = IDENTITY_GONE;
     else if (fd >= 0 && poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLIN))
         identity = IDENTITY_GONE;
-    else if (!error && look_into_maps(pid, segment->dev, segment->ino) == MAPS_LACK_IT)
+    else if (!error && outside_maps(pid, segment->dev, segment->ino) == OUTSIDE_NOT_MAPPED)
         identity = IDENTITY_EXEC;
     if (fd >= 0)
         close(fd);

@@ -17,9 +17,21 @@
 #include "collector/config.h"
 #include "collector/options.h"
 #include "collector/roster.h"
+#include "collector/sandbox.h"
 #include "collector/say.h"
 
-enum { CONFIG_ROW, CHECK_ROW, DIR_ROW, REPORTER_ROW, ONCE_ROW, FLUSH_ROW, QUIET_ROW, VERBOSE_ROW, REPORTERS_ROW };
+enum {
+    CONFIG_ROW,
+    CHECK_ROW,
+    DIR_ROW,
+    REPORTER_ROW,
+    ONCE_ROW,
+    FLUSH_ROW,
+    QUIET_ROW,
+    VERBOSE_ROW,
+    REPORTERS_ROW,
+    BARE_ROW
+};
 
 static const struct args_option rows[] = {
     [CONFIG_ROW] = {"config", 'c', "FILE",
@@ -35,6 +47,7 @@ static const struct args_option rows[] = {
     [QUIET_ROW] = {"quiet", 'q', NULL, "print no ledger at the end"},
     [VERBOSE_ROW] = {"verbose", 'v', NULL, "say at the start what is watched, and how much memory it may take"},
     [REPORTERS_ROW] = {"reporters", 0, NULL, "list the reporters with their options"},
+    [BARE_ROW] = {"no-sandbox", 0, NULL, "keep all privileges, system calls, files and ports (see docs/sandbox.md)"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -55,7 +68,7 @@ struct settings {
     struct reporter_spec reporters[REPORTERS_MAX]; /* the file's, then these: what they point to is owned there */
     const char *file_given;
     unsigned given_count;
-    bool verbose, check;
+    bool verbose, check, bare;
 };
 
 static struct collector *running;
@@ -147,6 +160,8 @@ static int parse(struct settings *settings, int argc, char **argv)
             settings->config.quiet = true;
         else if (row == VERBOSE_ROW)
             settings->verbose = true;
+        else if (row == BARE_ROW)
+            settings->bare = true;
         else if (row == REPORTERS_ROW)
             return reporters_print_help(stdout), ARGS_HELPED;
         if (error)
@@ -240,6 +255,13 @@ static int run(const struct settings *settings)
     hold_signals(SIG_BLOCK);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    if (!settings->bare && sandbox_enter(&(struct sandbox_plan){
+                               .directory = settings->config.directory,
+                               .config = settings->file.path,
+                               .reporters = settings->reporters,
+                               .reporter_count = settings->config.reporter_count,
+                           }))
+        return EXIT_FAILURE;
     if (collector_start(&settings->config, &running))
         return EXIT_FAILURE;
     handle(SIGTERM, on_stop);

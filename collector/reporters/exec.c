@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The reporter `exec`: the lines of `log` to the standard input of a program, which is started again when it ends. In: batches. Out:
- * JSON Lines through a pipe. Its own thread, which also starts and reaps the program.
+ * JSON Lines through a pipe. Its own thread, which also has the program started
+ * and reaped (outside.h).
  *
  * At most once: what a program had in its pipe when it died is gone with it. What it had not been given yet is kept: the
  * next one starts with a whole line. While it is slow, or waits to be started again, events wait in the buffer and then in the
@@ -10,13 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/outside.h"
 #include "collector/reporters/builtin.h"
 #include "collector/reporters/json.h"
 #include "collector/reporters/lines.h"
@@ -29,6 +30,7 @@
 #define STEADY_NS 10000000000 /* a program that ran so long has earned the first pause again */
 #define END_MS 2000           /* from the end of its input to SIGTERM */
 #define TERM_MS 500           /* from there to SIGKILL */
+#define KILL_MS 5000          /* longer only where its disk hangs */
 
 enum { OPTION_COMMAND };
 static const struct gb_option exec_options[] = {
@@ -74,34 +76,13 @@ static int exec_open(const struct gb_reporter_setup *setup, void **ret_self)
     return 0;
 }
 
-/* A process group of its own: a Ctrl-C at our terminal is for us, and the program sees the end of its input. */
-static int spawn_program(struct exec *exec, int input)
-{
-    char *const argv[] = {"sh", "-c", (char *)(uintptr_t)exec->command, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    int error = posix_spawn(&exec->pid, "/bin/sh", &actions, &attributes, argv, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return -error;
-}
-
 static void start_program(struct exec *exec, int64_t now)
 {
     int ends[2];
     int error = pipe2(ends, O_CLOEXEC) ? -errno : 0;
     exec->started_ns = now;
     if (!error) {
-        error = spawn_program(exec, ends[0]);
+        error = outside_spawn(exec->command, ends[0], &exec->pid);
         close(ends[0]);
         if (error)
             close(ends[1]);
@@ -142,7 +123,7 @@ static void note_end(struct exec *exec, int status, int64_t now)
 static bool look_after(struct exec *exec, int64_t now)
 {
     int status;
-    if (exec->pid > 0 && waitpid(exec->pid, &status, WNOHANG) == exec->pid)
+    if (exec->pid > 0 && outside_ended(exec->pid, &status))
         note_end(exec, status, now);
     if (exec->pid == 0 && now >= exec->start_at_ns)
         start_program(exec, now);
@@ -197,7 +178,7 @@ static bool ends_within(struct exec *exec, int milliseconds)
 {
     for (int64_t until = now_ns() + milliseconds * 1000000ll;;) {
         int status;
-        if (waitpid(exec->pid, &status, WNOHANG) == exec->pid)
+        if (outside_ended(exec->pid, &status))
             return true;
         if (now_ns() >= until)
             return false;
@@ -211,12 +192,18 @@ static void end_program(struct exec *exec)
     close_input(exec);
     if (exec->pid <= 0 || ends_within(exec, END_MS))
         return;
-    kill(-exec->pid, SIGTERM);
+    outside_kill(exec->pid, SIGTERM);
     if (ends_within(exec, TERM_MS))
         return;
     SAY(exec, "'%s' does not end; it is killed", exec->command);
-    kill(-exec->pid, SIGKILL);
-    waitpid(exec->pid, NULL, 0);
+    outside_kill(exec->pid, SIGKILL);
+    ends_within(exec, KILL_MS);
+}
+
+static void exec_reach(const struct gb_option_value *options, const struct gb_reach *reach)
+{
+    if (options[OPTION_COMMAND].text)
+        reach->runs(reach->collector, options[OPTION_COMMAND].text);
 }
 
 static void exec_close(void *self)
@@ -239,4 +226,5 @@ const struct gb_reporter gb_reporter_exec = {.abi = GB_REPORTER_ABI,
                                              .record_batch = exec_record_batch,
                                              .flush = exec_flush,
                                              .tick = exec_tick,
-                                             .close = exec_close};
+                                             .close = exec_close,
+                                             .reach = exec_reach};

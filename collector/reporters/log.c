@@ -320,6 +320,12 @@ static void log_close(void *self)
     log_free(log);
 }
 
+static void log_reach(const struct gb_option_value *options, const struct gb_reach *reach)
+{
+    if (!log_syslog_socket(options[OPTION_PATH].text))
+        reach->writes(reach->collector, options[OPTION_PATH].text);
+}
+
 const struct gb_reporter gb_reporter_log = {
     .abi = GB_REPORTER_ABI,
     .size = sizeof(struct gb_reporter),
@@ -334,4 +340,5 @@ const struct gb_reporter gb_reporter_log = {
     .forget = log_forget,
     .durable = log_durable,
     .close = log_close,
+    .reach = log_reach,
 };

@@ -418,4 +418,5 @@ const struct gb_reporter gb_reporter_otlp = {
     .flush = otlp_flush,
     .tick = otlp_tick,
     .close = otlp_close,
+    .reach = otlp_reach,
 };

@@ -54,8 +54,7 @@ const struct gb_option otlp_options[] = {
 
 #define SAY(setup, ...) (setup)->say((setup)->collector, __VA_ARGS__)
 
-/* OTEL_EXPORTER_OTLP_<SIGNAL>_<what>, else OTEL_EXPORTER_OTLP_<what>; NULL: neither. An empty one is none. */
-static const char *variable(enum otlp_signal signal, const char *what, bool *ret_own)
+const char *otlp_variable(enum otlp_signal signal, const char *what, bool *ret_own)
 {
     static const char *const names[OTLP_SIGNALS] = {"METRICS", "TRACES"};
     char name[96];
@@ -102,15 +101,26 @@ static bool read_url(struct otlp_target *target)
     return good;
 }
 
+const char *otlp_endpoint(const struct gb_option_value *options, enum otlp_signal signal, bool *ret_whole)
+{
+    const char *endpoint = options[OTLP_OPTION_ENDPOINT].text;
+    *ret_whole = false;
+    if (endpoint == NULL)
+        endpoint = otlp_variable(signal, "ENDPOINT", ret_whole);
+    return endpoint != NULL ? endpoint : DEFAULT_ENDPOINT;
+}
+
+const char *otlp_file(const struct gb_option_value *options, enum otlp_signal signal, enum otlp_option option,
+                      const char *what)
+{
+    return options[option].text != NULL ? options[option].text : otlp_variable(signal, what, NULL);
+}
+
 static int make_url(const struct gb_reporter_setup *setup, enum otlp_signal signal, struct otlp_target *target)
 {
     static const char *const paths[OTLP_SIGNALS] = {"/v1/metrics", "/v1/traces"};
-    const char *endpoint = setup->options[OTLP_OPTION_ENDPOINT].text;
-    bool whole = false;
-    if (endpoint == NULL)
-        endpoint = variable(signal, "ENDPOINT", &whole);
-    if (endpoint == NULL)
-        endpoint = DEFAULT_ENDPOINT;
+    bool whole;
+    const char *endpoint = otlp_endpoint(setup->options, signal, &whole);
     size_t length = strlen(endpoint);
     while (!whole && length > 0 && endpoint[length - 1] == '/')
         length--;
@@ -202,16 +212,14 @@ static int make_headers(const struct gb_reporter_setup *setup, enum otlp_signal 
         target->headers = headers;
     }
     const char *own = setup->options[OTLP_OPTION_HEADERS].text;
-    int result = add_headers(setup, target, variable(signal, "HEADERS", NULL), own);
+    int result = add_headers(setup, target, otlp_variable(signal, "HEADERS", NULL), own);
     return result == 0 ? add_headers(setup, target, own, NULL) : result;
 }
 
 static int make_file(const struct gb_reporter_setup *setup, enum otlp_signal signal, enum otlp_option option,
                      const char *what, char **ret_file)
 {
-    const char *file = setup->options[option].text;
-    if (file == NULL)
-        file = variable(signal, what, NULL);
+    const char *file = otlp_file(setup->options, signal, option, what);
     if (file == NULL)
         return 0;
     FILE *in = fopen(file, "re");
@@ -227,7 +235,7 @@ static int make_file(const struct gb_reporter_setup *setup, enum otlp_signal sig
 
 static int make_timeout(const struct gb_reporter_setup *setup, enum otlp_signal signal, struct otlp_target *target)
 {
-    const char *text = variable(signal, "TIMEOUT", NULL);
+    const char *text = otlp_variable(signal, "TIMEOUT", NULL);
     target->timeout_ns = DEFAULT_TIMEOUT_NS;
     if (setup->options[OTLP_OPTION_TIMEOUT].text != NULL) {
         target->timeout_ns = setup->options[OTLP_OPTION_TIMEOUT].number;
@@ -247,7 +255,7 @@ static int make_timeout(const struct gb_reporter_setup *setup, enum otlp_signal 
 
 static void make_compression(const struct gb_reporter_setup *setup, enum otlp_signal signal, struct otlp_target *target)
 {
-    const char *text = variable(signal, "COMPRESSION", NULL);
+    const char *text = otlp_variable(signal, "COMPRESSION", NULL);
     if (setup->options[OTLP_OPTION_COMPRESSION].text != NULL)
         target->gzip = setup->options[OTLP_OPTION_COMPRESSION].number == 1;
     else if (text != NULL && strcmp(text, "gzip") == 0)
@@ -317,7 +325,7 @@ int otlp_settings_make(const struct gb_reporter_setup *setup, struct otlp_settin
         SAY(setup, "interval=%s: at least 10ms is accepted", setup->options[OTLP_OPTION_INTERVAL].text);
         return -EINVAL;
     }
-    const char *protocol = variable(OTLP_METRICS, "PROTOCOL", NULL);
+    const char *protocol = otlp_variable(OTLP_METRICS, "PROTOCOL", NULL);
     if (protocol != NULL && strcmp(protocol, "http/protobuf") != 0)
         SAY(setup, "OTEL_EXPORTER_OTLP_PROTOCOL=%s: only http/protobuf is spoken, and is used", protocol);
     *ret_settings = (struct otlp_settings){.interval_ns = setup->options[OTLP_OPTION_INTERVAL].number,

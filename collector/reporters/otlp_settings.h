@@ -59,4 +59,15 @@ struct otlp_settings {
 int otlp_settings_make(const struct gb_reporter_setup *setup, struct otlp_settings *ret_settings);
 void otlp_settings_clear(struct otlp_settings *settings);
 
+/* What they are made of. OTEL_EXPORTER_OTLP_<SIGNAL>_<what>, else OTEL_EXPORTER_OTLP_<what>; NULL: neither. An empty one is none. */
+const char *otlp_variable(enum otlp_signal signal, const char *what, bool *ret_own);
+/* The option, else the variable. ret_whole: it is the URL of this signal, to which nothing is added. */
+const char *otlp_endpoint(const struct gb_option_value *options, enum otlp_signal signal, bool *ret_whole);
+/* The option, else the variable; NULL: no such file. */
+const char *otlp_file(const struct gb_option_value *options, enum otlp_signal signal, enum otlp_option option,
+                      const char *what);
+
+/* See struct gb_reporter. The ports of both signals and of proxies, and the files of TLS. */
+void otlp_reach(const struct gb_option_value *options, const struct gb_reach *reach);
+
 #endif

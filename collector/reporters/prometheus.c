@@ -256,6 +256,13 @@ static int prometheus_open(const struct gb_reporter_setup *setup, void **ret_sel
     return 0;
 }
 
+static void prometheus_reach(const struct gb_option_value *options, const struct gb_reach *reach)
+{
+    const char *colon = strrchr(options[OPTION_LISTEN].text, ':');
+    if (colon != NULL)
+        reach->listens(reach->collector, (unsigned)strtoul(colon + 1, NULL, 10));
+}
+
 const struct gb_reporter gb_reporter_prometheus = {
     .abi = GB_REPORTER_ABI,
     .size = sizeof(struct gb_reporter),
@@ -267,4 +274,5 @@ const struct gb_reporter gb_reporter_prometheus = {
     .flush = prometheus_flush,
     .tick = prometheus_tick,
     .close = prometheus_close,
+    .reach = prometheus_reach,
 };

@@ -381,6 +381,11 @@ static int sqlite_open(const struct gb_reporter_setup *setup, void **ret_self)
     return 0;
 }
 
+static void sqlite_reach(const struct gb_option_value *options, const struct gb_reach *reach)
+{
+    reach->writes(reach->collector, options[OPTION_PATH].text);
+}
+
 const struct gb_reporter gb_reporter_sqlite = {
     .abi = GB_REPORTER_ABI,
     .size = sizeof(struct gb_reporter),
@@ -395,4 +400,5 @@ const struct gb_reporter gb_reporter_sqlite = {
     .forget = sqlite_forget,
     .durable = sqlite_durable,
     .close = sqlite_close,
+    .reach = sqlite_reach,
 };

@@ -256,6 +256,12 @@ fail:
     return result;
 }
 
+static void summary_reach(const struct gb_option_value *options, const struct gb_reach *reach)
+{
+    if (strcmp(options[OPTION_PATH].text, "stderr") != 0)
+        reach->writes(reach->collector, options[OPTION_PATH].text);
+}
+
 const struct gb_reporter gb_reporter_summary = {
     .abi = GB_REPORTER_ABI,
     .size = sizeof(struct gb_reporter),
@@ -267,4 +273,5 @@ const struct gb_reporter gb_reporter_summary = {
     .flush = summary_flush,
     .tick = summary_tick,
     .close = summary_close,
+    .reach = summary_reach,
 };

@@ -279,6 +279,11 @@ static int trace_open(const struct gb_reporter_setup *setup, void **ret_self)
     return 0;
 }
 
+static void trace_reach(const struct gb_option_value *options, const struct gb_reach *reach)
+{
+    reach->writes(reach->collector, options[OPTION_PATH].text);
+}
+
 const struct gb_reporter gb_reporter_trace = {
     .abi = GB_REPORTER_ABI,
     .size = sizeof(struct gb_reporter),
@@ -291,4 +296,5 @@ const struct gb_reporter gb_reporter_trace = {
     .tick = trace_tick,
     .reopen = trace_reopen,
     .close = trace_close,
+    .reach = trace_reach,
 };

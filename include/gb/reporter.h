@@ -209,6 +209,17 @@ struct gb_reporter_setup {
     int64_t (*deadline)(void *collector);
 };
 
+/* What a reporter will write, read, talk to and start while it runs. The collector gives up all else before it opens anything (see
+ * docs/sandbox.md). */
+struct gb_reach {
+    void (*writes)(void *collector, const char *path); /* a file, with what stands beside it: rotation, journals */
+    void (*reads)(void *collector, const char *path);
+    void (*connects)(void *collector, unsigned port); /* TCP; datagrams are not restricted */
+    void (*listens)(void *collector, unsigned port);
+    void (*runs)(void *collector, const char *command); /* by sh */
+    void *collector;
+};
+
 struct gb_reporter {
     uint32_t abi;  /* GB_REPORTER_ABI */
     uint32_t size; /* sizeof(struct gb_reporter) */
@@ -231,6 +242,8 @@ struct gb_reporter {
     bool (*durable)(void *self); /* NULL: never. true: head waits for flush, and the reporter skips by its own cursor
                                   * what it already has (asked once, after open) */
     void (*close)(void *self);   /* the last call; takes NULL */
+    /* Before open, single-threaded. NULL: it needs none of this. A plug-in is not asked: where one is, there is no sandbox. */
+    void (*reach)(const struct gb_option_value *options, const struct gb_reach *reach);
 };
 
 /* What a plug-in defines, and nothing else of it is looked up: a shared object that `--reporter ./x.so:key=value` names by its path

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* See syscalls.h. */
+#include "collector/syscalls.h"
+
+#include <errno.h>
+
+int syscalls_restrict(void)
+{
+    return -ENOTSUP;
+}
