@@ -118,10 +118,13 @@ static int holds_directory(void)
     return held;
 }
 
-static void collector_exec(const char *program, const char *const *reporters, int out, int core)
+/* `tell` -1: no ledger; otherwise where its ledger and messages go. */
+static void collector_exec(const char *program, const char *const *reporters, int out, int tell, int core)
 {
-    const char *argument[4 + 2 * REPORTERS_MOST + 1] = {program, "--quiet", "--dir", directory};
-    size_t n = 4;
+    const char *argument[4 + 2 * REPORTERS_MOST + 1] = {program, "--dir", directory};
+    size_t n = 3;
+    if (tell < 0)
+        argument[n++] = "--quiet";
     for (; *reporters && n < 4 + 2 * REPORTERS_MOST; reporters++) {
         argument[n++] = "--reporter";
         argument[n++] = *reporters;
@@ -130,9 +133,24 @@ static void collector_exec(const char *program, const char *const *reporters, in
     int null = open("/dev/null", O_RDWR);
     dup2(null, 0);
     dup2(out < 0 ? null : out, 1);
+    if (tell >= 0)
+        dup2(tell, 2);
     execv(program, (char *const *)(uintptr_t)argument);
     perror(program);
     _exit(127);
+}
+
+static pid_t await_start(pid_t pid, const char *program)
+{
+    for (int i = 0; pid > 0 && i < 5000; i++) {
+        if (holds_directory())
+            return pid;
+        if (waitpid(pid, NULL, WNOHANG) == pid)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    fprintf(stderr, "gb bench: %s did not start\n", program);
+    return 0;
 }
 
 pid_t collector_spawn(const char *program, const char *reporter, int core)
@@ -144,16 +162,16 @@ pid_t collector_spawn_with(const char *program, const char *const *reporters, in
 {
     pid_t pid = fork();
     if (pid == 0)
-        collector_exec(program, reporters, out, core);
-    for (int i = 0; pid > 0 && i < 5000; i++) {
-        if (holds_directory())
-            return pid;
-        if (waitpid(pid, NULL, WNOHANG) == pid)
-            break;
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    }
-    fprintf(stderr, "gb bench: %s did not start\n", program);
-    return 0;
+        collector_exec(program, reporters, out, -1, core);
+    return await_start(pid, program);
+}
+
+pid_t collector_spawn_telling(const char *program, const char *reporter, int tell)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        collector_exec(program, (const char *const[]){reporter, NULL}, -1, tell, -1);
+    return await_start(pid, program);
 }
 
 double collector_end(pid_t pid)

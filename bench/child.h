@@ -20,6 +20,8 @@ const char *bench_collector(const char *part, const char *name);
 pid_t collector_spawn(const char *program, const char *reporter, int core);
 /* The same with several reporters (a list that ends with NULL), and a descriptor for its stdout (-1: /dev/null). */
 pid_t collector_spawn_with(const char *program, const char *const *reporters, int out, int core);
+/* The same with one reporter, on any core; its messages and the ledger at its end go to the descriptor `tell`. */
+pid_t collector_spawn_telling(const char *program, const char *reporter, int tell);
 /* SIGTERM, then its user + system CPU seconds. */
 double collector_end(pid_t pid);
 
