@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "collector/reporters/builtin.h"
+#include "collector/reporters/statsd_send.h"
 #include "tests/reporters/synthetic.h"
 
 #define STATSD gb_reporter_statsd
@@ -259,6 +260,47 @@ static void test_slow_unix(void **state)
     rmdir(directory);
 }
 
+/* Our own side is small: what its buffer does not hold is counted, a datagram larger than all of it as too_long. */
+static void test_small_send_buffer(void **state)
+{
+    (void)state;
+    static struct statsd_sender sender;
+    static char line[6000];
+    const int small = 1; /* the kernel makes it its least, less than 6,000 bytes */
+    char directory[] = "/dev/shm/gb-test-statsd-XXXXXX";
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    assert_non_null(mkdtemp(directory));
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s/socket", directory);
+    snprintf(address, sizeof(address), "unix:%s", at.sun_path);
+    close(peer);
+    peer = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(peer, (struct sockaddr *)&at, sizeof(at)), 0);
+    memset(line, 'x', sizeof(line));
+    synthetic_setup(&collector, "statsd", options);
+    assert_int_equal(statsd_sender_open(&sender, &collector.setup, address, false), 0);
+    statsd_sender_line(&sender, line, 100, 1); /* connects */
+    assert_int_equal(setsockopt(sender.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    for (int i = 0; i < 100; i++)
+        statsd_sender_line(&sender, line, 500, 1);
+    statsd_sender_flush(&sender);
+    receive();
+    assert_in_range(datagrams, 2, 50);
+    assert_int_equal(datagrams + collector.dropped, 101);
+    assert_string_equal(collector.cause, "buffer_full");
+    collector.dropped = 0;
+    statsd_sender_line(&sender, line, sizeof(line), 1);
+    statsd_sender_flush(&sender);
+    assert_int_equal(collector.dropped, 1);
+    assert_string_equal(collector.cause, "too_long");
+    statsd_sender_line(&sender, line, 100, 1);
+    statsd_sender_flush(&sender);
+    receive();
+    assert_int_equal(datagrams, 1);
+    statsd_sender_close(&sender);
+    unlink(at.sun_path);
+    rmdir(directory);
+}
+
 static void test_not_a_number(void **state)
 {
     (void)state;
@@ -303,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_raw, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_listener, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow_unix, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_small_send_buffer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_not_a_number, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
     };

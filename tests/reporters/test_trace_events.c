@@ -48,8 +48,44 @@ static void test_nest(void **state)
     synthetic_clear();
 }
 
+/* A detached span is a pair of async events, on a track of its own id: it may overlap others and end on another thread. */
+static void test_spans(void **state)
+{
+    (void)state;
+    static const struct gb_worker worker = {.pid = 7, .program = "p", .service = "s", .segment = "9f"};
+    const struct gb_run run = {.worker = &worker, .tid = 8, .lease = 1, .ring_known = 1};
+    const struct gb_path *a = synthetic_path(NULL, "a"), *fetch = synthetic_path(a, "fetch");
+    struct trace_events events;
+    char ids[2][20];
+    assert_true(trace_events_init(&events));
+    put(&events, a, 1000, 9000);
+    for (unsigned i = 0; i < 2; i++) { /* the second one begins within the first, and ends after it */
+        const struct gb_event event = {.kind = GB_EVENT_TIMING,
+                                       .flags = GB_EVENT_DETACHED,
+                                       .path = fetch,
+                                       .seq = i,
+                                       .start_mono_ns = 2000 + 1000 * i,
+                                       .as.duration_ns = 3000};
+        *trace_put_event(&events, text, &run, &event) = 0;
+        const char *begin = strstr(text, "{\"ph\":\"b\",\"pid\":7,\"tid\":8"),
+                   *end = strstr(text, "{\"ph\":\"e\",\"pid\":7,\"tid\":8");
+        assert_true(begin && end && begin < end);
+        assert_null(strstr(text, "\"ph\":\"X\""));
+        sees(i ? "\"ts\":3.000" : "\"ts\":2.000");
+        sees(i ? "\"ts\":6.000}" : "\"ts\":5.000}");
+        begin = strstr(begin, "\"name\":\"fetch\",\"cat\":\"span\",\"id\":\"0x");
+        end = strstr(end, "\"name\":\"fetch\",\"cat\":\"span\",\"id\":\"0x");
+        assert_true(begin && end && begin < end);
+        memcpy(ids[i], strstr(begin, "0x"), 18);
+        assert_memory_equal(ids[i], strstr(end, "0x"), 18); /* this is how a viewer pairs them */
+    }
+    assert_memory_not_equal(ids[0], ids[1], 18);
+    trace_events_clear(&events);
+    synthetic_clear();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nest)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nest), cmocka_unit_test(test_spans)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
