@@ -14,6 +14,8 @@ static const struct section {
 } sections[] = {
     {"stages", "drain alone, decode alone, both", measure_stages},
     {"reporters", "each reporter, per record", measure_reporters},
+    {"policy", "when a ring is taken: the worker's cost, the collector's, losses", measure_policy},
+    {"load", "CPU of the running collector at steady rates and idle, and its memory", measure_load},
 };
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))
 

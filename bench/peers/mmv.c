@@ -18,9 +18,9 @@ static pmAtomValue *count, *total;
 static void emit(uint32_t calls)
 {
     for (uint32_t i = 0; i < calls; i++) {
-        uint64_t start = peer_ticks();
+        uint64_t start = ticks_now();
         PEER_WORK();
-        pmAtomValue ticks = {.ull = peer_ticks() - start};
+        pmAtomValue ticks = {.ull = ticks_now() - start};
         mmv_inc(handle, count);
         mmv_add(handle, total, &ticks.ull);
     }

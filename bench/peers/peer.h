@@ -10,10 +10,8 @@
 #define GB_BENCH_PEERS_PEER_H
 
 #include <stdint.h>
-#include <time.h>
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
+
+#include "bench/ticks.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,17 +36,6 @@ struct peer {
 
 /* What main() of each peer is. Threads and children that `open` starts run on the collector's core. */
 int peer_main(const struct peer *peer, int argc, char **argv);
-
-static inline uint64_t peer_ticks(void)
-{
-#if defined(__x86_64__)
-    return __rdtsc();
-#else
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-#endif
-}
 
 /* The work itself: nothing, but the compiler does not know. */
 #define PEER_WORK() __asm__ volatile("" ::: "memory")

@@ -39,9 +39,9 @@ static inline void send_one(struct lane *lane, uint64_t ticks)
 static void emit(struct lane *lane, uint32_t calls)
 {
     for (uint32_t i = 0; i < calls; i++) {
-        uint64_t start = peer_ticks();
+        uint64_t start = ticks_now();
         PEER_WORK();
-        send_one(lane, peer_ticks() - start);
+        send_one(lane, ticks_now() - start);
     }
 }
 
