@@ -23,22 +23,24 @@ void ring_drop(struct gb_thread *self, enum gbw_cause cause)
     __atomic_store_n(&self->producer->dropped[cause], ++self->dropped[cause], __ATOMIC_RELEASE);
 }
 
-/* The only system call on the way of an emit: at most once per half ring, and only while the collector says that it sleeps. */
-static void wake_collector(void)
+/* The only system call on the way of an emit: at most once per half ring, and only while the collector says that it sleeps.
+ * Returns whether it was woken. */
+static bool wake_collector(void)
 {
     struct gbw_bell *bell = gb_process.bell;
     uint32_t asleep = 1;
     if (!bell)
-        return;
+        return false;
     /* pairs with the fence in bell_declare_asleep: either the drain sees our tail, or we see that it sleeps */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (__atomic_load_n(&bell->asleep, __ATOMIC_RELAXED) != 1)
-        return;
-    if (__atomic_compare_exchange_n(&bell->asleep, &asleep, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
-        int saved = errno;
-        syscall(SYS_futex, &bell->asleep, FUTEX_WAKE, 1, NULL, NULL, 0);
-        errno = saved;
-    }
+        return false;
+    if (!__atomic_compare_exchange_n(&bell->asleep, &asleep, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+        return false;
+    int saved = errno;
+    syscall(SYS_futex, &bell->asleep, FUTEX_WAKE, 1, NULL, NULL, 0);
+    errno = saved;
+    return true;
 }
 
 static void write_lease(struct gb_thread *self, uint64_t at)
@@ -76,8 +78,8 @@ bool ring_make_room(struct gb_thread *self, uint32_t slots, uint64_t *ret_at)
         head = tail - capacity;
     }
     if (used + need > half && (int64_t)(tail + need - self->wake_at) >= 0) {
-        wake_collector();
-        self->wake_at = tail + need + half;
+        /* a drain that was awake may go to sleep yet, with anything below half a ring left: another look a quarter later */
+        self->wake_at = tail + need + (wake_collector() ? half : half / 2);
     }
     if (used + need > capacity)
         return false;

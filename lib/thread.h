@@ -59,7 +59,7 @@ struct gb_thread {
     uint64_t dropped[GBW_RING_CAUSES]; /* our copy of producer->dropped */
     uint64_t lost[GBW_RING_CAUSES];    /* dropped since the last *lost* record */
     uint64_t lost_folded;              /* folded since then */
-    uint64_t wake_at;                  /* tail at which the ring is half full */
+    uint64_t wake_at;                  /* tail at which the bell is looked at next */
     uint8_t *fold;                     /* the fold tables; NULL: none */
     uint32_t fold_bytes;               /* both of them */
     uint64_t fold_epoch, folded;       /* our copies of the producer's */

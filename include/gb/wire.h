@@ -27,7 +27,8 @@
  * it is being made, GBW_TEMP_PREFIX + pid + "-" + 32 hex digits. Its byte 0 is locked (fcntl) from its first moment until its
  * worker is gone; it gets its final name by rename(), whole.
  *
- * Rules of order, each of which answers a kill or a race (all rules, and what keeps them: docs/protocol.md):
+ * Rules of order, each of which answers a kill or a race (all rules, and what keeps them: docs/protocol.md;
+ * models that prove them, and each of their steps in the code: docs/model.md):
  *   P1  slots, then `tail` (release)                    pairs with the drain's acquire of `tail`
  *   P2  `head` (release) after the slots were copied    pairs with the producer's acquire of `head`
  *       and, with durable reporters, committed
