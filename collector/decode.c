@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See decode.h. The way of a plain timing, without attributes, is short: five words, one look-up by index, two
+ * See decode.h. The way of an event without attributes is short: five words, one look-up by index, two
  * multiplications; at millions of records a second it is what the drain's time goes to. The rest is out of its way.
  */
 #include "collector/decode.h"
@@ -229,7 +229,8 @@ bool decode_ring(struct ring *ring, struct paths *paths, uint64_t limit, uint64_
             break;
         __builtin_prefetch(slot_at(&decoder, at + PREFETCH));
         decode_load(slot_at(&decoder, at), &record);
-        if (__builtin_expect((record.word[0] & 0xffff) == GBW_TIMING, 1)) {
+        /* kind and, above it, the number of attributes in one look: an event without any */
+        if (__builtin_expect((record.word[0] & 0xffff) - GBW_TIMING <= GBW_SAMPLE - GBW_TIMING, 1)) {
             int error = decode_head(ring->segment, paths, &record, event);
             event->seq = at++;
             batch->view.event_count += !error;
