@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""The README's figures. In: a run. Out: the lines between the two marks of README.md, and two plots in docs/bench/."""
+import re
+
+from . import gnuplot, machine, plots, statistics
+from .tables import Table, amount
+
+BEGIN, END = "<!-- bench: begin (./run bench --readme) -->", "<!-- bench: end -->"
+SHOWN = ("cost", "overhead")
+ROWS = (("floor_two_clock_reads", "two clock reads (the floor of a scope)"), ("floor_one_clock_read", "one clock read (the floor of a metric)"),
+        ("scope_disabled", "`GB_SCOPE`, disabled"), ("scope", "`GB_SCOPE`"), ("scope_3_attributes", "`GB_SCOPE` with 3 numbers"),
+        ("scope_8_attributes", "`GB_SCOPE` with 8 numbers"), ("scope_text", "`GB_SCOPE` with a short text"),
+        ("nested_16", "scopes nested 16 deep, each"), ("counter", "`GB_COUNT`"), ("gauge", "`GB_GAUGE`"), ("span", "`GB_BEGIN` and `gb_end`"))
+
+
+class ReadmeError(Exception):
+    pass
+
+
+def table(rows):
+    made = Table(["call", "lower decile", "median", "ratio to the clock reads that it needs"])
+    for case, words in ROWS:
+        row = rows.one("emit", case, collector="lazy")
+        if row:
+            floor = rows.floor_of(row)
+            low = statistics.lower_decile(row.samples)
+            made.add(words, amount(low, "ns"), amount(statistics.median(row.samples), "ns"),
+                     f"{low / statistics.lower_decile(floor.samples):.2f}" if floor else "")
+    return made
+
+
+def text(run, drawn):
+    lines = [BEGIN, "", f"{machine.short(run.machine)}, {run.machine.get('compiler', '?')}, clock source {run.machine.get('clock_source')}; "
+             f"{run.day}{', a quick run' if run.quick else ''}."]
+    busy = [warning for warning in run.warnings if "other programs" in warning or "busy before" in warning]
+    if busy:
+        lines += ["Other programs used the cores meanwhile, so these figures are too high."]
+    lines += ["", *table(run.rows).markdown(), ""]
+    for plot in drawn:
+        lines += [f"![{plot.title}](docs/bench/{plot.name}.svg)", "", f"*{plot.caption}*", ""]
+    return "\n".join(lines + [END])
+
+
+def update(run, root):
+    if not run.rows.of("emit"):
+        raise ReadmeError("--readme needs the part emit in the run")
+    target = root / "docs/bench"
+    target.mkdir(parents=True, exist_ok=True)
+    drawn = [plot for plot in plots.make_all(run) if plot.name in SHOWN]
+    drawn.sort(key=lambda plot: SHOWN.index(plot.name))
+    if not gnuplot.available():
+        raise ReadmeError("--readme needs gnuplot")
+    for plot in drawn:
+        trouble = gnuplot.draw(plot, target)
+        if trouble:
+            raise ReadmeError(f"gnuplot could not draw {plot.name}: {trouble}")
+        for ending in ("png", "gp"):
+            (target / f"{plot.name}.{ending}").unlink()
+    path = root / "README.md"
+    old = path.read_text()
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+    if not pattern.search(old):
+        raise ReadmeError(f"README.md lacks the lines {BEGIN} and {END}")
+    path.write_text(pattern.sub(lambda _: text(run, drawn), old))
