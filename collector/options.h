@@ -34,5 +34,7 @@ int reporter_specs_name(struct reporter_spec *specs, unsigned count, char *error
 void options_print_help(FILE *out, const struct gb_option *options);
 void reporter_print_help(FILE *out, const struct gb_reporter *reporter);
 void reporters_print_help(FILE *out);
+/* One JSON object a line and reporter, the last one ("name":null) for the options of all. */
+void reporters_print_json(FILE *out);
 
 #endif

@@ -11,10 +11,11 @@
 #include "collector/options.h"
 #include "collector/plugin.h"
 
-static const struct args_option reporters_options[] = {{NULL, 0, NULL, NULL}};
+static const struct args_option reporters_options[] = {{"json", 0, NULL, "one JSON object a line"},
+                                                       {NULL, 0, NULL, NULL}};
 static const struct args_command reporters_command = {
     .program = "gb reporters",
-    .synopsis = "[check FILE.so]",
+    .synopsis = "[--json | check FILE.so]",
     .about = "Lists the reporters with their options. With `check`: loads a plug-in, says why it would be refused or "
              "shows its options, and starts nothing.\n\nExit status: 0; 1 when a plug-in would be refused; 2 for "
              "wrong usage.",
@@ -38,11 +39,19 @@ int command_reporters(int argc, char **argv)
     struct args args;
     const char *value;
     args_begin(&args, &reporters_command, argc, argv);
-    int found = args_next(&args, &value);
+    bool json = false;
+    int found;
+    while ((found = args_next(&args, &value)) >= 0)
+        json = true;
     if (found != ARGS_END)
         return found == ARGS_HELPED ? 0 : 2;
-    if (args.next == argc)
-        return reporters_print_help(stdout), 0;
+    if (args.next == argc) {
+        if (json)
+            reporters_print_json(stdout);
+        else
+            reporters_print_help(stdout);
+        return 0;
+    }
     if (strcmp(argv[args.next], "check") == 0 && args.next + 2 == argc)
         return check(argv[args.next + 1]);
     fprintf(stderr, "gb reporters: %s: accepted: nothing, or check FILE.so\n", argv[args.next]);

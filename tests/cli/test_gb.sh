@@ -262,6 +262,12 @@ CLOCK=monotonic
 SERVICE=any thing
 END
 
+# ---- gb reporters ----
+run 0 "$gb" reporters --json
+check 'the tables as JSON' jq -es 'length > 3 and .[-1].name == null and (.[-1].options | map(.name) | index("queue"))
+    and any(.name == "log" and any(.options[]; .name == "format" and .type == "choice" and .choices == "json|logfmt"
+        and .default == "json"))' "$work/out"
+
 # ---- mistakes ----
 run 2 "$gb"
 run 2 "$gb" rnu
