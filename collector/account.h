@@ -13,7 +13,7 @@
 struct account {
     _Atomic uint64_t attempted, delivered, malformed;
     _Atomic uint64_t dropped[GB_WORKER_CAUSES];
-    _Atomic uint64_t unfinished, attributes_left_out, names_overflowed;
+    _Atomic uint64_t unfinished, attributes_left_out, names_overflowed, folded;
     _Atomic uint64_t violations; /* tails that jumped */
 };
 
@@ -28,11 +28,12 @@ static inline uint64_t account_get(const _Atomic uint64_t *sum)
     return atomic_load_explicit(sum, memory_order_acquire);
 }
 
-/* Any thread. `delivered` is read first, `attempted` last, so that nothing seems delivered that was not attempted. */
+/* Any thread. What was taken is read first, `attempted` last, so that nothing seems delivered that was not attempted. */
 static inline void account_read(const struct account *account, struct gb_account *ret_account)
 {
     ret_account->delivered = account_get(&account->delivered);
     ret_account->malformed = account_get(&account->malformed);
+    ret_account->folded = account_get(&account->folded);
     for (unsigned i = 0; i < GB_WORKER_CAUSES; i++)
         ret_account->dropped[i] = account_get(&account->dropped[i]);
     ret_account->unfinished = account_get(&account->unfinished);

@@ -291,7 +291,7 @@ static void ring_detach(struct ring *ring)
     if (!ring)
         return;
     sigbus_unguard(ring->producer);
-    munmap((void *)ring->producer, GBW_RING_OVERHEAD + (size_t)ring->slots * GBW_SLOT);
+    munmap((void *)ring->producer, GBW_RING_OVERHEAD + (size_t)ring->slots * GBW_SLOT + ring->fold_mapped);
     free(ring->marks);
     free(ring);
 }

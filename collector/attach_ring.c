@@ -12,10 +12,11 @@
 #include <unistd.h>
 
 #include "collector/sigbus.h"
+#include "gb/wire_fold.h"
 
-static uint64_t bytes_of(uint32_t slots)
+static uint64_t bytes_of(uint32_t slots, uint32_t fold_bytes)
 {
-    return GBW_RING_OVERHEAD + (uint64_t)slots * GBW_SLOT;
+    return GBW_RING_OVERHEAD + (uint64_t)slots * GBW_SLOT + fold_bytes;
 }
 
 static int check_entry(const struct segment *segment, const struct gbw_ring_entry *entry, uint64_t page)
@@ -24,17 +25,21 @@ static int check_entry(const struct segment *segment, const struct gbw_ring_entr
     uint64_t slot_bytes = (uint64_t)entry->slots * GBW_SLOT;
     if (entry->slots & (entry->slots - 1) || slot_bytes < GBW_RING_BYTES_MIN || slot_bytes > GBW_RING_BYTES_MAX)
         return -EPROTO;
+    if (entry->fold_bytes && (entry->fold_bytes < GBW_FOLD_BYTES_MIN || entry->fold_bytes > GBW_FOLD_BYTES_MAX ||
+                              entry->fold_bytes & (entry->fold_bytes - 1)))
+        return -EPROTO;
     if (fstat(segment->fd, &status))
         return -errno;
     uint64_t size = (uint64_t)status.st_size;
-    uint64_t bytes = bytes_of(entry->slots);
+    uint64_t bytes = bytes_of(entry->slots, entry->fold_bytes);
     if (entry->offset % page || entry->offset < segment->meta_bytes || size > ATTACH_BYTES_MAX ||
         entry->offset > size || bytes > size - entry->offset)
         return -EPROTO;
     uint32_t count = atomic_load_explicit(&segment->ring_count, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {
         const struct ring *other = segment->rings[i];
-        if (other && entry->offset < other->offset + bytes_of(other->slots) && other->offset < entry->offset + bytes)
+        if (other && entry->offset < other->offset + bytes_of(other->slots, other->fold_mapped) &&
+            other->offset < entry->offset + bytes)
             return -EPROTO;
     }
     return 0;
@@ -44,7 +49,7 @@ static int check_entry(const struct segment *segment, const struct gbw_ring_entr
  * larger than the format's do not part there; then all of it is writable. */
 static int map_ring(const struct segment *segment, const struct gbw_ring_entry *entry, uint64_t page, uint8_t **ret_map)
 {
-    size_t bytes = bytes_of(entry->slots);
+    size_t bytes = bytes_of(entry->slots, entry->fold_bytes);
     size_t consumer = GBW_PAGE + GBW_ARENA_BYTES;
     size_t writable = consumer % page ? 0 : consumer;
     uint8_t *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, segment->fd, (off_t)entry->offset);
@@ -64,7 +69,8 @@ static int make_ring(struct segment *segment, uint32_t index, struct ring **ret_
     uint64_t at = segment->rings_offset + (uint64_t)index * segment->ring_entry_bytes;
     const struct gbw_ring_entry *shared = (const struct gbw_ring_entry *)(segment->meta + at);
     const struct gbw_ring_entry entry = {.offset = __atomic_load_n(&shared->offset, __ATOMIC_RELAXED),
-                                         .slots = __atomic_load_n(&shared->slots, __ATOMIC_RELAXED)};
+                                         .slots = __atomic_load_n(&shared->slots, __ATOMIC_RELAXED),
+                                         .fold_bytes = __atomic_load_n(&shared->fold_bytes, __ATOMIC_RELAXED)};
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint8_t *map = NULL;
     int error = check_entry(segment, &entry, page);
@@ -86,9 +92,11 @@ static int make_ring(struct segment *segment, uint32_t index, struct ring **ret_
     ring->arena = map + GBW_PAGE;
     ring->consumer = (struct gbw_consumer *)(map + GBW_PAGE + GBW_ARENA_BYTES);
     ring->slot = map + GBW_RING_OVERHEAD;
-    error = sigbus_guard(map, bytes_of(entry.slots), &segment->faulted);
+    ring->fold = ring->slot + (size_t)entry.slots * GBW_SLOT;
+    ring->fold_bytes = ring->fold_mapped = entry.fold_bytes;
+    error = sigbus_guard(map, bytes_of(entry.slots, entry.fold_bytes), &segment->faulted);
     if (error) {
-        munmap(map, bytes_of(entry.slots));
+        munmap(map, bytes_of(entry.slots, entry.fold_bytes));
         free(ring);
         return error;
     }

@@ -72,6 +72,8 @@ struct batch *batch_get(struct batch_pool *pool)
     batch->attr_count = batch->text_bytes = batch->account_count = batch->counted = 0;
     batch->replay = batch->last_of_worker = false;
     batch->next = NULL;
+    batch->folds = NULL;
+    batch->folded = 0;
     atomic_store_explicit(&batch->references, 1, memory_order_relaxed);
     return batch;
 }
@@ -88,6 +90,10 @@ void batch_put(struct batch_pool *pool, struct batch *batch)
         return;
     for (uint32_t i = 0; i < batch->view.run_count; i++)
         atomic_fetch_sub_explicit(&batch->segments[i]->batches, 1, memory_order_release);
+    for (const struct folds *folds = batch->folds; folds; folds = folds->next)
+        atomic_fetch_sub_explicit(&folds->segment->batches, 1, memory_order_release);
+    folds_free(batch->folds);
+    batch->folds = NULL;
     struct batch *head = atomic_load_explicit(&pool->returned, memory_order_relaxed);
     do {
         batch->next = head;
@@ -131,4 +137,12 @@ void batch_end_run(struct batch *batch, struct gb_run *run, uint64_t next_seq)
         return;
     batch->view.run_count--;
     atomic_fetch_sub_explicit(&batch->segments[batch->view.run_count]->batches, 1, memory_order_release);
+}
+
+void batch_add_folds(struct batch *batch, struct folds *folds)
+{
+    atomic_fetch_add_explicit(&folds->segment->batches, 1, memory_order_relaxed);
+    folds->next = batch->folds;
+    batch->folds = folds;
+    batch->folded += folds->events;
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "collector/folds.h"
 #include "collector/segment.h"
 #include "gb/reporter.h"
 
@@ -32,6 +33,8 @@ struct batch {
     bool last_of_worker; /* holds a FINISHED event */
     uint32_t
         counted; /* events that the ledger counts: neither lines about a worker nor unfinished scopes of a dead one */
+    struct folds *folds;                  /* its own list: each holds its segment; told after the events */
+    uint64_t folded;                      /* events in them */
     struct batch *next;                   /* in the pool */
     struct segment *segments[BATCH_RUNS]; /* of each run: held until the batch is put */
     struct gb_run runs[BATCH_RUNS];
@@ -60,5 +63,8 @@ struct gb_run *batch_begin_run(struct batch *batch, struct segment *segment, str
                                const struct lease *lease, uint64_t first_seq);
 /* Ends it: it has what was added to view.event_count since. One that accounts for nothing is taken back. */
 void batch_end_run(struct batch *batch, struct gb_run *run, uint64_t next_seq);
+
+/* Drain thread, while filling. The batch owns them from here on. */
+void batch_add_folds(struct batch *batch, struct folds *folds);
 
 #endif

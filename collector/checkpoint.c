@@ -26,7 +26,7 @@ struct marks {
 };
 
 /* Words of gbw_checkpoint.refused: how much of header.refused was told, so that a new collector does not tell it again. */
-_Static_assert(GBW_CAUSES <= 14, "refused counts fit the reserved words");
+_Static_assert(GBW_CAUSES <= 10, "refused counts fit the reserved words");
 
 static uint64_t checksum(const struct gbw_checkpoint *checkpoint)
 {
@@ -80,6 +80,10 @@ static void restore_ring(struct ring *ring, const struct gbw_checkpoint *checkpo
     ring->delivered = ring->delivered_head = checkpoint->delivered_head;
     ring->malformed = ring->malformed_head = checkpoint->malformed_head;
     ring->delivered_before = checkpoint->delivered_taken;
+    ring->fold_freed = ring->fold_taken = ring->stored_fold_freed = ring->stored_fold_taken = checkpoint->fold_freed;
+    ring->fold_replayed = checkpoint->fold_taken - checkpoint->fold_freed <= 2 ? checkpoint->fold_taken : 0;
+    ring->folded = ring->folded_freed = checkpoint->folded_freed;
+    ring->folded_before = checkpoint->folded_taken;
     ring->lease = (struct lease){.number = checkpoint->lease, .tid = checkpoint->tid};
     utf8_clean(ring->lease.thread, sizeof(ring->lease.thread), checkpoint->thread,
                strnlen(checkpoint->thread, sizeof(checkpoint->thread)));
@@ -177,12 +181,21 @@ void checkpoint_store(struct ring *ring)
                                         .delivered_taken = ring->delivered,
                                         .malformed_head = ring->malformed_head,
                                         .malformed_taken = ring->malformed,
+                                        .fold_taken = ring->fold_taken,
+                                        .fold_freed = ring->fold_freed,
+                                        .folded_taken = ring->folded,
+                                        .folded_freed = ring->folded_freed,
                                         .lease = ring->lease_head.number,
                                         .tid = ring->lease_head.tid,
                                         .anchor = ring->anchor_head};
     if (ring->checkpoint_generation && ring->stored_head == ring->head && ring->stored_taken == ring->taken &&
+        ring->stored_fold_taken == ring->fold_taken && ring->stored_fold_freed == ring->fold_freed &&
         !segment->finished_told)
         return;
+    if (ring->fold_replayed > ring->fold_taken) {
+        checkpoint.fold_taken = ring->fold_replayed;
+        checkpoint.folded_taken = ring->folded_before;
+    }
     if ((int64_t)(ring->replayed_below - ring->taken) >
         0) { /* a restart meanwhile must not forget what was told before */
         checkpoint.taken = ring->replayed_below;
@@ -197,6 +210,8 @@ void checkpoint_store(struct ring *ring)
     ring->checkpoint_generation = checkpoint.generation;
     ring->stored_head = ring->head;
     ring->stored_taken = ring->taken;
+    ring->stored_fold_taken = ring->fold_taken;
+    ring->stored_fold_freed = ring->fold_freed;
     memcpy(&ring->consumer->checkpoint[checkpoint.generation % 2], &checkpoint, sizeof(checkpoint));
     /* Stored before whatever is queued or published next. Only the compiler could turn that round: what a killed thread has
      * stored stays, in order. */

@@ -150,7 +150,7 @@ void fanout_push(struct fanout *fanout, struct batch *batch)
         struct reporter_thread *thread = fanout->reporters[i];
         bool queued = false;
         if (batch->replay && !thread->durable)
-            atomic_fetch_add_explicit(&thread->unknown, batch->counted, memory_order_relaxed);
+            atomic_fetch_add_explicit(&thread->unknown, reporter_counts(thread, batch), memory_order_relaxed);
         else
             queued = reporter_push(thread, batch);
         if (thread->durable)
@@ -183,21 +183,41 @@ uint64_t fanout_committed(const struct fanout *fanout, const struct ring *ring, 
     return least;
 }
 
-void fanout_mark_finish(const struct fanout *fanout, struct segment *segment)
+static void mark(const struct fanout *fanout, uint64_t finish[REPORTERS_MAX])
 {
     for (unsigned i = 0; i < fanout->count; i++)
-        segment->finish[i] = atomic_load_explicit(&fanout->reporters[i]->pushed, memory_order_relaxed);
+        finish[i] = atomic_load_explicit(&fanout->reporters[i]->pushed, memory_order_relaxed);
 }
 
-bool fanout_has_finished(const struct fanout *fanout, const struct segment *segment)
+static bool is_committed(const struct fanout *fanout, const uint64_t finish[REPORTERS_MAX])
 {
     for (unsigned i = 0; i < fanout->count; i++) {
         const struct reporter_thread *thread = fanout->reporters[i];
         /* pairs with the release in the reporter's commit */
-        if (thread->durable && atomic_load_explicit(&thread->committed, memory_order_acquire) < segment->finish[i])
+        if (thread->durable && atomic_load_explicit(&thread->committed, memory_order_acquire) < finish[i])
             return false;
     }
     return true;
+}
+
+void fanout_mark_finish(const struct fanout *fanout, struct segment *segment)
+{
+    mark(fanout, segment->finish);
+}
+
+bool fanout_has_finished(const struct fanout *fanout, const struct segment *segment)
+{
+    return is_committed(fanout, segment->finish);
+}
+
+void fanout_mark_folds(const struct fanout *fanout, struct ring *ring)
+{
+    mark(fanout, ring->fold_finish);
+}
+
+bool fanout_has_folds(const struct fanout *fanout, const struct ring *ring)
+{
+    return is_committed(fanout, ring->fold_finish);
 }
 
 void fanout_adopt(struct fanout *fanout, struct ring *ring, uint64_t from)

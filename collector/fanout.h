@@ -59,6 +59,9 @@ bool fanout_has_durable(const struct fanout *fanout);
 /* Drain thread: after the push of the batch with FINISHED; then: has every durable reporter committed it? */
 void fanout_mark_finish(const struct fanout *fanout, struct segment *segment);
 bool fanout_has_finished(const struct fanout *fanout, const struct segment *segment);
+/* The same with the batch of the ring's folds that were taken last. */
+void fanout_mark_folds(const struct fanout *fanout, struct ring *ring);
+bool fanout_has_folds(const struct fanout *fanout, const struct ring *ring);
 
 /* The sum of all workers: the drain writes it, any thread reads it. */
 struct account *fanout_total(struct fanout *fanout);

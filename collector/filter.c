@@ -46,9 +46,9 @@ static bool any_matches(char *const *globs, const char *text)
     return false;
 }
 
-static bool passes(struct filter *filter, const struct gb_path *path)
+bool filter_passes(struct filter *filter, const struct gb_path *path)
 {
-    if (!path)
+    if (!filter || !path)
         return true;
     if (path->id >= PATHS_MAX)
         return false;
@@ -73,7 +73,7 @@ const struct gb_batch *filter_batch(struct filter *filter, const struct batch *b
         filter->runs[i] = *run;
         filter->runs[i].events = filter->events + used;
         for (uint32_t j = 0; j < run->count; j++) {
-            if (passes(filter, run->events[j].path))
+            if (filter_passes(filter, run->events[j].path))
                 filter->events[used++] = run->events[j];
             else
                 *ret_rejected += gb_event_is_counted(&run->events[j]);

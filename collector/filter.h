@@ -20,4 +20,7 @@ void filter_free(struct filter *filter);
 /* Valid until the next call. ret_rejected: events that the ledger counts and this reporter does not get. */
 const struct gb_batch *filter_batch(struct filter *filter, const struct batch *batch, uint32_t *ret_rejected);
 
+/* Of one path; all pass without a filter. */
+bool filter_passes(struct filter *filter, const struct gb_path *path);
+
 #endif

@@ -17,7 +17,7 @@ uint64_t ledger_dropped(const struct gb_account *account)
 
 uint64_t ledger_in_flight(const struct gb_account *account)
 {
-    uint64_t told = account->delivered + account->malformed + ledger_dropped(account);
+    uint64_t told = account->delivered + account->folded + account->malformed + ledger_dropped(account);
     return account->attempted > told ? account->attempted - told : 0;
 }
 
@@ -75,6 +75,8 @@ static void print_workers(const struct ledger_page *page, FILE *out)
             page->alive);
     print_row(out, "attempted", sum->attempted);
     print_row(out, "delivered", sum->delivered);
+    if (sum->folded)
+        print_row(out, "folded", sum->folded);
     struct causes causes = {.out = out, .start = 33};
     causes.at = fprintf(out, "  %-12s %18s", "dropped", grouped(ledger_dropped(sum), number));
     for (unsigned i = 0; i < GB_WORKER_CAUSES; i++)

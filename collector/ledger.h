@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ledger: attempted = delivered + malformed + dropped by cause + in flight, of every worker and in sum, and what
+ * The ledger: attempted = delivered + folded + malformed + dropped by cause + in flight, of every worker and in sum, and what
  * became of the events at each reporter. In: the counters in the segments, read in the order of wire.h P3. Out: sums, and
  * a table of at most 80 columns.
  */
@@ -15,7 +15,7 @@
 
 uint64_t ledger_dropped(const struct gb_account *account);
 
-/* attempted - delivered - malformed - dropped; 0 where a broken segment says less. */
+/* attempted - delivered - folded - malformed - dropped; 0 where a broken segment says less. */
 uint64_t ledger_in_flight(const struct gb_account *account);
 
 struct ledger_page {

@@ -95,7 +95,7 @@ int plugin_check(const char *path, const struct gb_reporter *reporter, char *err
         return refuse(&to,
                       "was built for version %u of the reporters' ABI; this collector has version %u: build it anew",
                       reporter->abi, GB_REPORTER_ABI);
-    if (reporter->size != sizeof(*reporter))
+    if (reporter->size < GB_REPORTER_SIZE_MIN || reporter->size > sizeof(*reporter) || reporter->size % sizeof(void *))
         return refuse(
             &to,
             "says that its descriptor has %u bytes; here it has %zu: set .size to sizeof(struct gb_reporter), "

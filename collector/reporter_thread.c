@@ -111,6 +111,8 @@ int reporter_open(struct reporter_thread *thread, const struct reporter_spec *sp
     static const char *const first[CAUSE_OWN] = {
         [CAUSE_QUEUE_FULL] = "queue_full", [CAUSE_STALLED] = "stalled", [CAUSE_FAILED] = "failed"};
     thread->reporter = spec->reporter;
+    if (spec->reporter->size > offsetof(struct gb_reporter, record_folded))
+        thread->record_folded = spec->reporter->record_folded;
     thread->when_behind = spec->when_behind;
     memcpy(thread->name, spec->name, sizeof(thread->name));
     for (unsigned i = 0; i < CAUSE_OWN; i++)
@@ -257,14 +259,15 @@ void reporter_ask_forget(struct reporter_thread *thread, const char *segment)
 
 bool reporter_push(struct reporter_thread *thread, struct batch *batch)
 {
-    atomic_fetch_add_explicit(&thread->handed, batch->counted, memory_order_relaxed);
+    uint64_t events = reporter_counts(thread, batch);
+    atomic_fetch_add_explicit(&thread->handed, events, memory_order_relaxed);
     /* ck_ring orders by itself; this is the same order in a form that race detectors know. Pairs with the release in pop */
     (void)atomic_load_explicit(&thread->out_events, memory_order_acquire);
     if (!ck_ring_enqueue_spsc(&thread->queue, thread->slots, batch)) {
-        reporter_count_drop(thread, "queue_full", batch->counted);
+        reporter_count_drop(thread, "queue_full", events);
         return false;
     }
-    atomic_fetch_add_explicit(&thread->in_events, batch->counted, memory_order_relaxed);
+    atomic_fetch_add_explicit(&thread->in_events, events, memory_order_relaxed);
     atomic_fetch_add_explicit(&thread->pushed, 1, memory_order_release); /* pairs with the acquire in pop */
     eventcount_wake(&thread->wakeup);
     return true;

@@ -31,6 +31,7 @@ struct reporter_thread {
     /* constant once it runs */
     struct gb_reporter_setup setup;
     const struct gb_reporter *reporter;
+    void (*record_folded)(void *self, const struct gb_folded *folded); /* NULL: folded events are none of its */
     void *self;
     char name[32];
     unsigned index; /* in ring->committed */
@@ -97,6 +98,12 @@ void reporter_finish(struct reporter_thread *thread, int64_t deadline_ns);
 void reporter_await(struct reporter_thread *thread, int64_t deadline_ns);
 void reporter_close(struct reporter_thread *thread, int64_t deadline_ns);
 void reporter_free(struct reporter_thread *thread);
+
+/* Events of a batch that are in this reporter's account. */
+static inline uint64_t reporter_counts(const struct reporter_thread *thread, const struct batch *batch)
+{
+    return batch->counted + (thread->record_folded ? batch->folded : 0);
+}
 
 /* Drain thread. False: its queue is full; it was counted. Takes a reference of the caller. */
 bool reporter_push(struct reporter_thread *thread, struct batch *batch);

@@ -36,7 +36,7 @@ static struct batch *pop(struct reporter_thread *thread)
         return NULL;
     thread->popped++;
     /* release: its place in the queue is free; pairs with the acquire in reporter_push */
-    atomic_fetch_add_explicit(&thread->out_events, ((struct batch *)batch)->counted, memory_order_release);
+    atomic_fetch_add_explicit(&thread->out_events, reporter_counts(thread, batch), memory_order_release);
     return batch;
 }
 
@@ -129,6 +129,22 @@ static void record_each(struct reporter_thread *thread, const struct gb_run *run
     }
 }
 
+/* Returns the events that the filter kept from it. */
+static uint64_t record_folds(struct reporter_thread *thread, const struct folds *folds)
+{
+    uint64_t rejected = 0;
+    for (; folds && thread->record_folded; folds = folds->next) {
+        for (uint32_t i = 0; i < folds->count; i++) {
+            if (filter_passes(thread->filter, folds->item[i].path))
+                thread->record_folded(thread->self, &folds->item[i]);
+            else
+                rejected += folds->item[i].count;
+        }
+        thread->unflushed_bytes += (uint64_t)folds->count * EVENT_BYTES;
+    }
+    return rejected;
+}
+
 static void record(struct reporter_thread *thread, const struct batch *batch)
 {
     uint32_t rejected;
@@ -139,10 +155,11 @@ static void record(struct reporter_thread *thread, const struct batch *batch)
         for (uint32_t i = 0; i < view->run_count; i++)
             record_each(thread, &view->runs[i]);
     }
+    uint64_t left_out = rejected + record_folds(thread, batch->folds);
     if (thread->durable)
         touch(thread, batch);
-    count(&thread->skipped, rejected);
-    count(&thread->unflushed, batch->counted - rejected);
+    count(&thread->skipped, left_out);
+    count(&thread->unflushed, reporter_counts(thread, batch) - left_out);
     thread->unflushed_batches++;
     thread->unflushed_bytes += (uint64_t)view->event_count * EVENT_BYTES + batch->text_bytes;
     thread->dirty = true;
@@ -184,7 +201,7 @@ void reporter_give_up(struct reporter_thread *thread)
 {
     uint64_t left = atomic_exchange_explicit(&thread->unflushed, 0, memory_order_relaxed);
     for (struct batch *batch; (batch = pop(thread));) {
-        left += batch->counted;
+        left += reporter_counts(thread, batch);
         batch_put(thread->pool, batch);
     }
     for (size_t i = 0; i < thread->touched_count; i++)

@@ -36,7 +36,7 @@ static uint64_t backlog_of(const struct segment *segment)
         if (producer)
             pending += __atomic_load_n(&producer->attempted, __ATOMIC_RELAXED) - dropped;
     }
-    uint64_t taken = account.delivered + account.malformed;
+    uint64_t taken = account.delivered + account.folded + account.malformed;
     return pending > taken ? pending - taken : 0;
 }
 

@@ -42,6 +42,9 @@ struct ring {
     const uint8_t *arena;
     struct gbw_consumer *consumer; /* mapped writable: the drain thread writes it, nobody else here */
     const uint8_t *slot;           /* slots * GBW_SLOT bytes */
+    const uint8_t *fold;           /* fold_bytes: two fold tables */
+    uint32_t fold_bytes;           /* checked; 0: none, or not believed any more */
+    uint32_t fold_mapped;          /* the same, for ever */
 
     /* D: the drain thread's */
     uint64_t taken;                /* our own cursor: slots handed to the fan-out */
@@ -55,17 +58,25 @@ struct ring {
     struct lease lease_head;                 /* in force at head */
     struct gbw_anchor anchor_head;
     uint64_t checkpoint_generation;
-    uint64_t violations;                     /* tails that jumped */
-    int64_t taken_ns;                        /* monotonic: when it was last looked at to the end */
-    uint64_t published_head;                 /* what consumer->head says; `head` is in the checkpoint before */
-    uint64_t stored_head, stored_taken;      /* as in the last checkpoint */
-    uint64_t attempted, dropped[GBW_CAUSES]; /* the worker's counters as last seen */
-    struct marks *marks;                     /* where head may go next (checkpoint.h); free() with the ring */
-    bool adopted;                            /* the cursors are set */
-    uint64_t tail;                           /* as last seen */
-    uint64_t stop_at;                        /* where a drain that ends takes it to */
-    uint64_t offered[REPORTERS_MAX];         /* next slot after what each reporter was offered, ... */
-    uint64_t queued[REPORTERS_MAX];          /* ... and after what its queue took of that */
+    uint64_t violations;                           /* tails that jumped */
+    int64_t taken_ns;                              /* monotonic: when it was last looked at to the end */
+    uint64_t published_head;                       /* what consumer->head says; `head` is in the checkpoint before */
+    uint64_t stored_head, stored_taken;            /* as in the last checkpoint */
+    uint64_t attempted, dropped[GBW_CAUSES];       /* the worker's counters as last seen */
+    struct marks *marks;                           /* where head may go next (checkpoint.h); free() with the ring */
+    bool adopted;                                  /* the cursors are set */
+    uint64_t tail;                                 /* as last seen */
+    uint64_t stop_at;                              /* where a drain that ends takes it to */
+    uint64_t fold_taken, fold_freed;               /* epochs handed out, and committed by every durable reporter */
+    uint64_t fold_replayed;                        /* epochs up to this one were handed out by an earlier collector */
+    uint64_t fold_closed;                          /* as the worker was told */
+    uint64_t folded, folded_freed;                 /* events in epochs up to fold_taken, and up to fold_freed */
+    uint64_t folded_before;                        /* events up to fold_replayed: by earlier collectors */
+    uint64_t stored_fold_taken, stored_fold_freed; /* as in the last checkpoint */
+    int64_t fold_ns;                               /* when an epoch was closed last */
+    uint64_t fold_finish[REPORTERS_MAX]; /* batches that reporter was offered up to the last epoch that was taken */
+    uint64_t offered[REPORTERS_MAX];     /* next slot after what each reporter was offered, ... */
+    uint64_t queued[REPORTERS_MAX];      /* ... and after what its queue took of that */
 
     uint64_t recorded[REPORTERS_MAX]; /* that reporter's thread: next slot after what its next commit covers */
 

@@ -28,6 +28,8 @@ static void adopt_ring(struct taker *taker, struct ring *ring)
     fanout_adopt(taker->fanout, ring, ring->head);
     account_add(&account->delivered, ring->delivered);
     account_add(&taker->total->delivered, ring->delivered);
+    account_add(&account->folded, ring->folded);
+    account_add(&taker->total->folded, ring->folded);
     account_add(&account->malformed, ring->malformed);
     account_add(&taker->total->malformed, ring->malformed);
     account_add(&account->violations, ring->violations);
@@ -130,7 +132,7 @@ static void count_header(struct taker *taker, struct segment *segment, bool last
 static bool is_drained(struct segment *segment)
 {
     for (uint32_t i = 0; i < rings_of(segment); i++) {
-        if (segment->rings[i] && !ring_is_drained(segment->rings[i]))
+        if (segment->rings[i] && (!ring_is_drained(segment->rings[i]) || !folds_are_taken(segment->rings[i])))
             return false;
     }
     return true;
@@ -209,6 +211,10 @@ void pass_segment(struct taker *taker, struct segment *segment)
         if (segment->rings[i] && segment->rings[i]->adopted)
             take_ring(taker, segment->rings[i]);
     }
+    for (uint32_t i = 0; i < rings_of(segment); i++) {
+        if (segment->rings[i] && segment->rings[i]->adopted)
+            take_folds(taker, segment->rings[i], life == SEGMENT_DEAD);
+    }
     bool last = life == SEGMENT_DEAD && all && is_drained(segment);
     count_header(taker, segment, last);
     if (!is_faulted(segment) && last)
@@ -225,6 +231,8 @@ void pass_heads(struct taker *taker, struct segment *segment)
     for (uint32_t i = 0; i < rings_of(segment); i++) {
         if (segment->rings[i] && segment->rings[i]->adopted)
             take_head(taker, segment->rings[i]);
+        if (segment->rings[i] && segment->rings[i]->adopted)
+            free_folds(taker, segment->rings[i]);
     }
     if (life == SEGMENT_CLOSED && !finished)
         taker->waiting = true;

@@ -45,7 +45,7 @@ static void wait_for_room(struct taker *taker)
 void taker_push(struct taker *taker)
 {
     struct batch *batch = taker->batch;
-    if (!batch || !batch->view.run_count)
+    if (!batch || (!batch->view.run_count && !batch->folds))
         return;
     for (uint32_t i = 0; i < batch->view.run_count; i++) {
         if (!batch->runs[i].ring_known)

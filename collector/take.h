@@ -50,6 +50,11 @@ bool ring_is_drained(struct ring *ring);
 /* Lets head follow what was committed, and tells the worker. */
 void take_head(struct taker *taker, struct ring *ring);
 
+/* take_folds.c: hands out what a ring's fold tables have, when it is due; and lets the worker use a table again. */
+void take_folds(struct taker *taker, struct ring *ring, bool dead);
+bool folds_are_taken(const struct ring *ring);
+void free_folds(struct taker *taker, struct ring *ring);
+
 /* segment_pass.c: one pass over a segment, without its heads; and those. */
 void pass_segment(struct taker *taker, struct segment *segment);
 void pass_heads(struct taker *taker, struct segment *segment);

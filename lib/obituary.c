@@ -35,12 +35,12 @@ static uint64_t fnv1a(const void *bytes, size_t length)
 /* Handed to the reporters, by the newest whole checkpoint. */
 static uint64_t delivered_by(const struct gbw_checkpoint checkpoint[2])
 {
-    uint64_t delivered = 0, newest = 0;
+    uint64_t delivered = 0, newest = 0; /* folded ones as well */
     for (int i = 0; i < 2; i++) {
         const struct gbw_checkpoint *c = &checkpoint[i];
         if (c->generation > newest && c->checksum == fnv1a(c, offsetof(struct gbw_checkpoint, checksum))) {
             newest = c->generation;
-            delivered = c->delivered_taken;
+            delivered = c->delivered_taken + c->folded_taken;
         }
     }
     return delivered;

@@ -39,6 +39,24 @@ static inline uint64_t *side_band(struct histogram_side *side, uint32_t band)
     return side_grow(side, band);
 }
 
+static inline void place(struct histogram *histogram, double value, uint64_t count)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    struct histogram_side *side = bits >> 63 ? &histogram->negative : &histogram->positive;
+    bits &= INT64_MAX;
+    if (bits < GB_BUCKET_LEAST) {
+        histogram->zero += count;
+        return;
+    }
+    uint32_t exponent, bucket = gb_bucket_place(bits, &exponent);
+    uint64_t *band = side_band(side, exponent);
+    if (band != NULL)
+        band[bucket] += count;
+    else
+        histogram->unplaced += count;
+}
+
 void histogram_add(struct histogram *histogram, double value)
 {
     if (histogram->count == 0 || value < histogram->min)
@@ -47,21 +65,12 @@ void histogram_add(struct histogram *histogram, double value)
         histogram->max = value;
     histogram->count++;
     histogram->sum += value;
+    place(histogram, value, 1);
+}
 
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    struct histogram_side *side = bits >> 63 ? &histogram->negative : &histogram->positive;
-    bits &= INT64_MAX;
-    if (bits < GB_BUCKET_LEAST) {
-        histogram->zero++;
-        return;
-    }
-    uint32_t exponent, bucket = gb_bucket_place(bits, &exponent);
-    uint64_t *band = side_band(side, exponent);
-    if (band != NULL)
-        band[bucket]++;
-    else
-        histogram->unplaced++;
+void histogram_place(struct histogram *histogram, double value, uint64_t count)
+{
+    place(histogram, value, count);
 }
 
 static uint64_t side_merge(struct histogram_side *into, const struct histogram_side *from)
@@ -110,8 +119,7 @@ double histogram_bound(int index)
     return ldexp((double)(GB_BUCKET_LEAST | bound), band - GB_BUCKET_MANTISSA_BITS);
 }
 
-/* The value of which both bounds are equally far in relation to themselves: less than 1.084 % from anything inside. */
-static double middle(int index)
+double histogram_middle(int index)
 {
     double low = histogram_bound(index - 1), high = histogram_bound(index);
     double share = isfinite(high) ? low / high : exp2(-1.0 / HISTOGRAM_BAND); /* low + high may be beyond a double */
@@ -154,12 +162,12 @@ double histogram_quantile(const struct histogram *histogram, double quantile)
     double value;
     int index;
     if (find_in_side(&histogram->negative, true, &rank, &index))
-        value = -middle(index);
+        value = -histogram_middle(index);
     else if (histogram->zero >= rank)
         value = 0;
     else {
         rank -= histogram->zero;
-        value = find_in_side(&histogram->positive, false, &rank, &index) ? middle(index) : histogram->max;
+        value = find_in_side(&histogram->positive, false, &rank, &index) ? histogram_middle(index) : histogram->max;
     }
     return value < histogram->min ? histogram->min : value > histogram->max ? histogram->max : value;
 }

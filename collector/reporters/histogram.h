@@ -34,6 +34,9 @@ struct histogram {
 /* `value` must be finite. */
 void histogram_add(struct histogram *histogram, double value);
 
+/* `count` values of about this size into their bucket, and nothing else: count, sum, min and max are the caller's. */
+void histogram_place(struct histogram *histogram, double value, uint64_t count);
+
 /* into += from. -ENOMEM: some of it is unplaced. */
 int histogram_merge(struct histogram *into, const struct histogram *from);
 
@@ -46,6 +49,9 @@ void histogram_each(const struct histogram_side *side, void (*each)(void *contex
 
 /* Upper bound of bucket `index`. */
 double histogram_bound(int index);
+
+/* The value of which both bounds are equally far in relation to themselves: less than 1.084 % from anything inside. */
+double histogram_middle(int index);
 
 /* Frees what it holds and empties it. */
 void histogram_clear(struct histogram *histogram);

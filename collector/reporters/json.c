@@ -262,10 +262,17 @@ static char *put_dropped(char *out, const struct gb_account *account)
     return out;
 }
 
+/* What found its ring full and is in totals instead; most never have such. */
+static char *put_folded(char *out, const struct gb_account *account)
+{
+    return account->folded ? put_number(out, "\"folded\":", account->folded) : out;
+}
+
 /* How many were dropped at this place of a ring, or by no ring at all. */
 static char *put_lost(char *out, struct lines *lines, const struct gb_run *run, const struct gb_event *event)
 {
     out = PUT_HEAD(out, lines, lines->compact && run->ring_known, "lost", event->start_wall_ns);
+    out = put_folded(out, event->as.account);
     out = put_dropped(out, event->as.account);
     return run->ring_known ? put_end(out, lines, event) : put_worker_end(out, lines, run->worker);
 }
@@ -295,6 +302,7 @@ static char *put_worker(char *out, struct lines *lines, const struct gb_worker *
     *out++ = ',';
     out = put_number(out, "\"attempted\":", account->attempted);
     out = put_number(out, "\"delivered\":", account->delivered);
+    out = put_folded(out, account);
     out = put_dropped(out, account);
     out = put_number(out, "\"malformed\":", account->malformed);
     out = put_number(out, "\"unfinished\":", account->unfinished);

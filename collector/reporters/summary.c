@@ -91,6 +91,18 @@ static void summary_record(void *context, const struct gb_batch *batch)
             record_run(self, &batch->runs[i]);
 }
 
+static void summary_folded(void *context, const struct gb_folded *folded)
+{
+    struct summary *self = context;
+    struct summary_worker *worker = summary_worker_of(&self->workers, folded->worker);
+    unsigned clock = worker != NULL ? worker->clock : SUMMARY_COUNTER;
+    bool timing = folded->kind == GB_EVENT_TIMING;
+    tally_folded(self->json && worker != NULL ? &worker->tally : &self->all, folded);
+    *(timing ? &self->timings[clock] : &self->metrics[clock]) += folded->count;
+    if (worker != NULL)
+        *(timing ? &worker->timings : &worker->metrics) += folded->count;
+}
+
 /* Running workers of the report; their time, and for JSON their sums. */
 static void add_running(struct summary *self, struct summary_report *report, struct tally *all)
 {
@@ -274,4 +286,5 @@ const struct gb_reporter gb_reporter_summary = {
     .tick = summary_tick,
     .close = summary_close,
     .reach = summary_reach,
+    .record_folded = summary_folded,
 };

@@ -203,8 +203,9 @@ static void write_tally(FILE *out, const struct view_list *list)
 
 static void write_ledger(FILE *out, const struct gb_account *account)
 {
-    fprintf(out, "\"ledger\":{\"attempted\":%llu,\"delivered\":%llu,\"dropped\":{",
-            (unsigned long long)account->attempted, (unsigned long long)account->delivered);
+    fprintf(out, "\"ledger\":{\"attempted\":%llu,\"delivered\":%llu,\"folded\":%llu,\"dropped\":{",
+            (unsigned long long)account->attempted, (unsigned long long)account->delivered,
+            (unsigned long long)account->folded);
     for (unsigned i = 0; i < GB_WORKER_CAUSES; i++)
         fprintf(out, "\"%s\":%llu,", gb_cause_name(i), (unsigned long long)account->dropped[i]);
     fprintf(out,

@@ -35,7 +35,7 @@ uint64_t summary_dropped(const struct gb_account *account)
 
 uint64_t summary_in_flight(const struct gb_account *account)
 {
-    uint64_t told = account->delivered + summary_dropped(account);
+    uint64_t told = account->delivered + account->folded + summary_dropped(account);
     return account->attempted > told ? account->attempted - told : 0;
 }
 
@@ -73,9 +73,9 @@ static void write_causes(const struct summary_report *report, const struct table
     write_remarks(&to, causes, GB_WORKER_CAUSES + 1);
 
     uint64_t told = report->all->timings + report->all->metrics - report->autopsies;
+    uint64_t taken = account->delivered + account->folded;
     const struct remark others[] = {
-        {report->last && account->delivered > told ? account->delivered - told : 0, "delivered, but not to this report",
-         look->red},
+        {report->last && taken > told ? taken - told : 0, "delivered, but not to this report", look->red},
         {report->all->without_memory, "not added up for want of memory", look->red},
         {account->unfinished, "open when their worker died", ""},
         {account->attributes_left_out, "attributes left out", ""},
@@ -126,6 +126,10 @@ int summary_write_ledger(const struct summary_report *report, const struct table
     paragraph_say(&to, "", "=");
     paragraph_count(&to, "", account->delivered, "delivered");
     paragraph_say(&to, "", "+");
+    if (account->folded > 0) {
+        paragraph_count(&to, "", account->folded, "folded");
+        paragraph_say(&to, "", "+");
+    }
     paragraph_count(&to, dropped > 0 ? look->red : "", dropped, "dropped");
     paragraph_say(&to, "", "+");
     paragraph_count(&to, "", summary_in_flight(account), "in flight");

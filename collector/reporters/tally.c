@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/reporters/folded.h"
+
 static bool grow_index(struct tally *tally, uint32_t id)
 {
     uint32_t capacity = tally->capacity > 0 ? tally->capacity : 64;
@@ -185,6 +187,79 @@ void tally_metric(struct tally *tally, const struct gb_event *event)
                                                                   : sample_event(entry, &event->as.value));
     if (!done)
         tally->without_memory++;
+}
+
+static void fold_duration(struct tally_duration *duration, const struct gb_folded *folded)
+{
+    int64_t longest = folded->greatest.as.u < INT64_MAX ? (int64_t)folded->greatest.as.u : INT64_MAX;
+    if (folded->flags & GB_EVENT_UNFINISHED) {
+        duration->unfinished += folded->count;
+        if (longest > duration->unfinished_max_ns)
+            duration->unfinished_max_ns = longest;
+        return;
+    }
+    duration->total_ns = add_saturated(duration->total_ns, folded_ns(folded));
+    if (!(folded->flags & GB_EVENT_DETACHED))
+        duration->attached_ns = add_saturated(duration->attached_ns, folded_ns(folded));
+    folded_add(&duration->histogram, folded, 1);
+}
+
+static bool fold_counter(struct tally_path *entry, const struct gb_folded *folded)
+{
+    struct tally_counter *counter = part_of(&entry->counter, sizeof(*counter));
+    if (counter == NULL)
+        return false;
+    counter->count += folded->count;
+    if (folded->least.type != GB_VALUE_DOUBLE) {
+        counter->integers += folded_integer(folded);
+        return true;
+    }
+    add_real(counter, folded->sum);
+    counter->lost += folded->sum_lost;
+    counter->has_reals = true;
+    return true;
+}
+
+static int merge_gauge(struct tally_path *into, const struct tally_gauge *from);
+
+static bool fold_gauge(struct tally_path *entry, const struct gb_folded *folded)
+{
+    const struct tally_gauge gauge = {.last = folded->last,
+                                      .last_ns = folded->last_wall_ns,
+                                      .min = folded_number(&folded->least),
+                                      .max = folded_number(&folded->greatest),
+                                      .sum = folded_real(folded),
+                                      .count = folded->count,
+                                      .not_finite = folded->not_finite};
+    return merge_gauge(entry, &gauge) == 0;
+}
+
+static bool fold_sample(struct tally_path *entry, const struct gb_folded *folded)
+{
+    struct tally_sample *sample = part_of(&entry->sample, sizeof(*sample));
+    if (sample == NULL)
+        return false;
+    sample->not_finite += folded->not_finite;
+    folded_add(&sample->histogram, folded, 1);
+    return true;
+}
+
+void tally_folded(struct tally *tally, const struct gb_folded *folded)
+{
+    struct tally_path *entry = entry_of(tally, folded->path);
+    bool done = entry != NULL;
+    if (folded->kind == GB_EVENT_TIMING) {
+        tally->timings += folded->count;
+        if (done)
+            fold_duration(&entry->duration, folded);
+    } else {
+        tally->metrics += folded->count;
+        done = done && (folded->kind == GB_EVENT_COUNTER ? fold_counter(entry, folded)
+                        : folded->kind == GB_EVENT_GAUGE ? fold_gauge(entry, folded)
+                                                         : fold_sample(entry, folded));
+    }
+    if (!done)
+        tally->without_memory += folded->count;
 }
 
 static int merge_gauge(struct tally_path *into, const struct tally_gauge *from)

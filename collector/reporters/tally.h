@@ -68,6 +68,9 @@ struct tally {
 void tally_timing(struct tally *tally, const struct gb_event *event);
 void tally_metric(struct tally *tally, const struct gb_event *event);
 
+/* Events that found their ring full, as their sum. */
+void tally_folded(struct tally *tally, const struct gb_folded *folded);
+
 /* into += from. `from` may be frozen. */
 void tally_merge(struct tally *into, const struct tally *from);
 /* The same for one path; `into->path` is set. */

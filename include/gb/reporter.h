@@ -88,6 +88,42 @@ struct gb_account {
     uint64_t dropped[GB_WORKER_CAUSES];
     uint64_t unfinished; /* events told for scopes that never ended; in no other sum */
     uint64_t attributes_left_out, names_overflowed;
+    uint64_t folded; /* found their ring full: told as struct gb_folded, or, of a gap, how many of them */
+};
+
+/* Part of a distribution: magnitudes in (2^(index/32), 2^((index+1)/32)], as in OpenTelemetry's exponential histogram of scale 5. */
+struct gb_folded_bucket {
+    int32_t index;
+    uint32_t negative; /* 1: of the values below zero */
+    uint64_t count;
+};
+
+/*
+ * Events of one worker, path, kind and type of value that found their ring full: a sum in their place. Their attributes, times and
+ * order are gone. Each is told once: (segment, ring, epoch, path, kind, flags, type) is unique for ever.
+ */
+struct gb_folded {
+    const struct gb_worker *worker;
+    const struct gb_path *path;
+    uint32_t ring;
+    uint8_t kind;  /* GB_EVENT_TIMING, GB_EVENT_COUNTER, GB_EVENT_GAUGE or GB_EVENT_SAMPLE */
+    uint8_t flags; /* enum gb_event_flag: unfinished and abandoned, detached, preview. Failed is not known */
+    uint16_t reserved;
+    uint64_t epoch; /* of its ring, rising: all that is told of an epoch comes between two flushes */
+    uint64_t count; /* events */
+    /* The rest is about the finite ones. Timings are in ns, of type GB_VALUE_UINT. */
+    uint64_t not_finite;  /* NaN and infinities among `count` */
+    uint64_t sum_low;     /* integers: the low half of 128 bits, ... */
+    int64_t sum_high;     /* ... and the high one */
+    double sum, sum_lost; /* GB_VALUE_DOUBLE: the sum is sum + sum_lost, the latter what rounding took */
+    struct gb_event_value least, greatest;
+    struct gb_event_value last;         /* of all; of a timing its duration */
+    int64_t last_mono_ns, last_wall_ns; /* its time; of a timing its start */
+    /* the distribution of finished timings and of samples: finite = zero + unplaced + those in buckets */
+    uint64_t zero, unplaced;                /* unplaced: in no bucket, for want of room */
+    const struct gb_folded_bucket *buckets; /* in no order */
+    uint32_t bucket_count;
+    uint32_t reserved_1;
 };
 
 struct gb_event {
@@ -244,7 +280,13 @@ struct gb_reporter {
     void (*close)(void *self);   /* the last call; takes NULL */
     /* Before open, single-threaded. NULL: it needs none of this. A plug-in is not asked: where one is, there is no sandbox. */
     void (*reach)(const struct gb_option_value *options, const struct gb_reach *reach);
+    /* Since folds: may be NULL, and missing in a descriptor whose `size` ends before. What it is given counts as delivered to this reporter;
+     * without it, folded events are none of this reporter's. */
+    void (*record_folded)(void *self, const struct gb_folded *folded);
 };
+
+/* sizeof(struct gb_reporter) at its first: what is behind is taken only where `size` says that it is there. */
+#define GB_REPORTER_SIZE_MIN offsetof(struct gb_reporter, reach)
 
 /* What a plug-in defines, and nothing else of it is looked up: a shared object that `--reporter ./x.so:key=value` names by its path
  * (with a slash, or ending in .so). It is loaded once, with RTLD_NOW | RTLD_LOCAL, and never unloaded. `gb reporters check ./x.so`

@@ -182,10 +182,15 @@ void fake_segment_lock(struct fake_segment *segment)
 
 uint32_t fake_ring_add(struct fake_segment *segment, uint32_t slots, uint64_t bias)
 {
+    return fake_ring_add_folding(segment, slots, bias, 0);
+}
+
+uint32_t fake_ring_add_folding(struct fake_segment *segment, uint32_t slots, uint64_t bias, uint32_t fold_bytes)
+{
     uint32_t index = segment->header->ring_count;
     assert(index < FAKE_RINGS);
     uint64_t offset = (segment->bytes + GBW_PAGE - 1) / GBW_PAGE * GBW_PAGE;
-    uint64_t bytes = GBW_RING_OVERHEAD + (uint64_t)slots * GBW_SLOT;
+    uint64_t bytes = GBW_RING_OVERHEAD + (uint64_t)slots * GBW_SLOT + fold_bytes;
     assert(!posix_fallocate(segment->fd, (off_t)offset, (off_t)bytes));
     segment->bytes = offset + bytes;
     struct fake_ring *ring = &segment->ring[index];
@@ -194,11 +199,14 @@ uint32_t fake_ring_add(struct fake_segment *segment, uint32_t slots, uint64_t bi
     ring->consumer = (struct gbw_consumer *)(segment->map + offset + GBW_PAGE + GBW_ARENA_BYTES);
     ring->slot = segment->map + offset + GBW_RING_OVERHEAD;
     ring->slots = slots;
+    ring->fold = ring->slot + (size_t)slots * GBW_SLOT;
+    ring->fold_bytes = fold_bytes;
+    ring->producer->fold_epoch = fold_bytes ? 1 : 0;
     ring->producer->tail = bias;
     ring->consumer->head = bias;
     ring->producer->leased = 1;
     ring->producer->tid = (uint32_t)getpid();
-    segment->entries[index] = (struct gbw_ring_entry){.offset = offset, .slots = slots};
+    segment->entries[index] = (struct gbw_ring_entry){.offset = offset, .slots = slots, .fold_bytes = fold_bytes};
     __atomic_store_n(&segment->header->ring_count, index + 1, __ATOMIC_RELEASE);
     return index;
 }

@@ -29,6 +29,8 @@ struct fake_ring {
     uint8_t *slot;
     uint32_t slots;
     uint32_t arena_used;
+    uint8_t *fold; /* fold_bytes; see fake_folds.h */
+    uint32_t fold_bytes;
 };
 
 #define FAKE_BYTES (1ull << 30)
@@ -57,6 +59,8 @@ void fake_segment_lock(struct fake_segment *segment);
 
 /* Adds a ring whose indices begin at `bias`; publishes its entry. Returns its index. */
 uint32_t fake_ring_add(struct fake_segment *segment, uint32_t slots, uint64_t bias);
+/* The same with fold tables. */
+uint32_t fake_ring_add_folding(struct fake_segment *segment, uint32_t slots, uint64_t bias, uint32_t fold_bytes);
 
 /* Ids of names. The same text is not looked up: each call appends. */
 uint32_t fake_path(struct fake_segment *segment, uint32_t parent, const char *name);

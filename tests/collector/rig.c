@@ -130,6 +130,29 @@ static void recorder_batch(void *self, const struct gb_batch *batch)
     pthread_mutex_unlock(&recorder->lock);
 }
 
+static void recorder_folded(void *self, const struct gb_folded *folded)
+{
+    struct recorder *recorder = self;
+    struct seen_folded seen = {.kind = folded->kind,
+                               .flags = folded->flags,
+                               .ring = folded->ring,
+                               .epoch = folded->epoch,
+                               .count = folded->count,
+                               .sum = folded->sum_low,
+                               .zero = folded->zero,
+                               .unplaced = folded->unplaced};
+    snprintf(seen.path, sizeof(seen.path), "%.31s", folded->path->text);
+    for (uint32_t i = 0; i < folded->bucket_count; i++)
+        seen.placed += folded->buckets[i].count;
+    assert(folded->worker && folded->worker->segment[0]);
+    pthread_mutex_lock(&recorder->lock);
+    if (recorder->fold_count < RECORDER_FOLDS)
+        recorder->folds[recorder->fold_count] = seen;
+    recorder->fold_count++;
+    recorder->folded += folded->count;
+    pthread_mutex_unlock(&recorder->lock);
+}
+
 static void count_call(struct recorder *recorder, unsigned *counter)
 {
     pthread_mutex_lock(&recorder->lock);
@@ -190,6 +213,7 @@ static const struct gb_reporter recorder_reporter = {
     .forget = recorder_forget,
     .durable = recorder_durable,
     .close = recorder_close,
+    .record_folded = recorder_folded,
 };
 
 void recorder_make(struct recorder *recorder)

@@ -28,6 +28,15 @@ struct seen {
     struct gb_account account;
 };
 
+/* A fold as it was given. */
+struct seen_folded {
+    uint8_t kind, flags;
+    uint32_t ring;
+    char path[32];
+    uint64_t epoch, count, sum, zero, unplaced, placed; /* placed: in its buckets */
+};
+#define RECORDER_FOLDS 256
+
 struct recorder {
     /* set before rig_start */
     bool durable;
@@ -42,6 +51,9 @@ struct recorder {
     pthread_mutex_t lock;
     struct seen *seen;
     size_t count, capacity;
+    struct seen_folded folds[RECORDER_FOLDS]; /* the first ones */
+    unsigned fold_count;
+    uint64_t folded;       /* events in all of them */
     uint64_t gaps;         /* runs that do not begin where the last one of their ring ended */
     uint64_t next_seq[64]; /* by ring: end of its last run */
     bool ring_seen[64];
