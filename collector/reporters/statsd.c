@@ -127,15 +127,18 @@ static uint32_t make_key(struct statsd *self, const struct gb_event *event, enum
 }
 
 /* Beyond the bound of series: one a kind, so that totals stay exact. */
-static struct statsd_series *overflow(struct statsd *self, enum statsd_kind kind)
+static struct statsd_series *overflow(struct statsd *self, enum statsd_kind kind, uint32_t length)
 {
     const char *name = "._overflow_", *tag = self->style.datadog ? "scope:_overflow_" : "";
     char key[256], *out = key;
+    const char *tags = self->key + 1 + strlen(self->key + 1) + 1;
+    int tags_length = (int)(self->key + length - tags);
     bool full;
 
     if (!self->told_full)
-        SAY(self, "more than %d series in one interval, the next were %s: they are sent as one, _overflow_",
-            STATSD_SERIES_MAX, self->key + 1);
+        SAY(self,
+            "more than %d series in one interval, the next was %s%s%.*s: those beyond are sent as one, _overflow_",
+            STATSD_SERIES_MAX, self->key + 1, tags_length > 0 ? " " : "", tags_length > 0 ? tags_length : 0, tags);
     self->told_full = true;
     if (self->style.datadog && (kind == STATSD_TIMING || kind == STATSD_UNFINISHED))
         name = kind == STATSD_TIMING ? ".scope.duration" : ".scope.unfinished";
@@ -160,7 +163,7 @@ static void record_event(struct statsd *self, const struct gb_event *event)
     uint32_t length = make_key(self, event, kind);
     struct statsd_series *series = length ? statsd_series_get(&self->table, self->key, length, false, &full) : NULL;
     if (full)
-        series = overflow(self, kind);
+        series = overflow(self, kind, length);
     if (!series || !statsd_series_add(&self->table, series, kind, event, counted))
         lost = "no_memory";
     else if (self->raw)

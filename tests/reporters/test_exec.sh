@@ -47,6 +47,23 @@ check "its end is told" grep -q "ended with status 3; it is started again" "$wor
 rm -f "$work/log" "$work/got"
 "$gb" run --reporter "exec:command=exec sleep 1000 < /dev/null" --reporter "log:path=$work/log" -- \
     "$worker" "$work/tally" 1 100 100 0 >"$work/out" 2>"$work/err"
+# and one that will not end: SIGTERM does nothing to it or to what it started
+cat >"$work/stubborn" <<END
+#!/bin/sh
+trap : TERM
+trap 'echo term >"$work/asked"' TERM
+echo \$\$ >"$work/pid"
+(trap '' TERM; echo \$(exec sh -c 'echo \$PPID') >"$work/child"; while :; do sleep 1; done) &
+while :; do sleep 0.1; done
+END
+chmod +x "$work/stubborn"
+"$gb" run --reporter "exec:command=exec $work/stubborn" -- "$worker" "$work/tally" 1 100 100 0 >"$work/out" 2>"$work/err"
+ended() { [ "$(sed 's/.*) \(.\).*/\1/' "/proc/$(cat "$work/$1")/stat" 2>/dev/null || echo Z)" = Z ]; } # also one that nobody reaps
+check "it was asked by SIGTERM" [ -s "$work/asked" ]
+check "it is told" grep -q "does not end; it is killed" "$work/err"
+check "it is killed" ended pid
+check "... and what it started" ended child
+
 still_there() { pgrep -f 'sleep 1000 < /dev/null' >/dev/null; }
 not() { ! "$@"; }
 check "a program that reads nothing does not outlive the collector" not still_there

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 #include <math.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 
 #include "collector/reporters/builtin.h"
 #include "collector/reporters/statsd_send.h"
+#include "collector/reporters/statsd_series.h"
 #include "tests/reporters/synthetic.h"
 
 #define STATSD gb_reporter_statsd
@@ -260,6 +263,66 @@ static void test_slow_unix(void **state)
     rmdir(directory);
 }
 
+static atomic_bool no_more;
+static uint64_t counted, lines_read, in_overflow;
+
+/* Adds up all counters that come, until nothing more does. */
+static void *add_up(void *unused)
+{
+    static char text[1 << 14];
+    struct pollfd wanted = {.fd = peer, .events = POLLIN};
+    while (poll(&wanted, 1, 10) > 0 || !atomic_load(&no_more)) {
+        ssize_t got = recv(peer, text, sizeof(text) - 1, MSG_DONTWAIT);
+        text[got > 0 ? got : 0] = 0;
+        for (char *rest = text, *line; (line = strsep(&rest, "\n")) && *line; lines_read++) {
+            uint64_t value = strtoull(strchr(line, ':') + 1, NULL, 10);
+            counted += value;
+            in_overflow += strstr(line, "_overflow_") ? value : 0;
+        }
+    }
+    return unused;
+}
+
+/* Fault 35: more series than there is room for, twice: totals stay exact, the first of those beyond is named. */
+static void test_overflow(void **state)
+{
+    (void)state;
+    enum { VALUES = 2 * STATSD_SERIES_MAX, EACH = 2048 };
+    static struct gb_event_key key = {0, 4, "user"};
+    static struct gb_event_attr attrs[EACH];
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char directory[] = "/dev/shm/gb-test-statsd-XXXXXX";
+    pthread_t reader;
+    assert_non_null(mkdtemp(directory));
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s/socket", directory);
+    snprintf(address, sizeof(address), "unix:%s", at.sun_path);
+    close(peer);
+    peer = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(peer, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(pthread_create(&reader, NULL, add_up, NULL), 0);
+    void *self = open_it(true, false, "user");
+    synthetic_worker(&worker, 0, 100, "batch");
+    for (int64_t i = 0; i < VALUES;) {
+        for (unsigned k = 0; k < EACH; k++, i++) {
+            struct gb_event *event = synthetic_int(&worker, GB_EVENT_COUNTER, files, 1);
+            attrs[k] = (struct gb_event_attr){&key, {.type = GB_VALUE_INT, .as.i = i}};
+            event->attrs = &attrs[k];
+            event->attr_count = 1;
+        }
+        synthetic_send(&worker, &STATSD, self);
+    }
+    assert_int_equal(collector.sayings, 1);
+    assert_non_null(strstr(collector.said, "user:32768"));
+    STATSD.close(self);
+    atomic_store(&no_more, true);
+    pthread_join(reader, NULL);
+    assert_int_equal(counted + collector.dropped, VALUES); /* dropped: a reader too slow for the burst */
+    assert_true(lines_read <= STATSD_SERIES_MAX + 1 && lines_read > 0);
+    assert_true(in_overflow == VALUES - STATSD_SERIES_MAX || collector.dropped >= VALUES - STATSD_SERIES_MAX);
+    unlink(at.sun_path);
+    rmdir(directory);
+}
+
 /* Our own side is small: what its buffer does not hold is counted, a datagram larger than all of it as too_long. */
 static void test_small_send_buffer(void **state)
 {
@@ -345,6 +408,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_raw, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_listener, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow_unix, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_overflow, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_small_send_buffer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_not_a_number, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
