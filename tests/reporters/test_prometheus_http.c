@@ -157,11 +157,13 @@ static void test_slow_headers(void **state)
     free(answer);
 }
 
-/* Fault 34: a crowd that connects and then says nothing, or half of something. Scrapes go on. */
+/* Fault 34: a crowd that connects and then says nothing, or half of something. Scrapes go on, and so do events. */
 static void test_crowd(void **state)
 {
     (void)state;
+    const struct gb_path *run = synthetic_path(NULL, "run");
     unsigned connected = 0;
+    synthetic_worker(&made, 0, 100, "w");
     for (unsigned i = 0; i < CROWD; i++) {
         crowd[i] = prometheus_connect(&harness);
         if (crowd[i] < 0)
@@ -169,13 +171,17 @@ static void test_crowd(void **state)
         connected++;
         if (i % 2 == 0)
             assert_true(send(crowd[i], "GET /metrics HTTP/1.1\r\nA:", 25, MSG_NOSIGNAL) != 0);
+        synthetic_timing(&made, run, SECOND, 0);
+        synthetic_send(&made, harness.spec.reporter, harness.self);
         if (i % 100 == 99)
             assert_status(prometheus_get(&harness, "/metrics", "", NULL), "HTTP/1.1 200 ");
     }
     assert_int_equal(connected, CROWD);
     /* nothing ticked: what was cut gave way */
     char *answer = prometheus_get(&harness, "/metrics", "", NULL);
-    const char *cut = answer != NULL ? strstr(answer, "\ngb_collector_http_connections_cut_total{") : NULL;
+    assert_non_null(answer);
+    assert_non_null(strstr(answer, "\ngb_scope_duration_seconds_count{scope=\"run\",service=\"w\"} 1000\n"));
+    const char *cut = strstr(answer, "\ngb_collector_http_connections_cut_total{");
     assert_non_null(cut);
     assert_in_range(strtoull(strstr(cut, "} ") + 2, NULL, 10), 1, CROWD);
     free(answer);
