@@ -23,6 +23,7 @@ class Series:
     colour: str = BLUE
     style: str = "linespoints"  # or lines, steps
     dash: int = 1
+    right: bool = False  # belongs to the axis at the right
 
 
 @dataclass
@@ -59,9 +60,9 @@ def heading(plot):
 def preamble(plot):
     return ["set encoding utf8", *heading(plot), f'set xlabel "{plain(plot.x_label)}"',
             f'set ylabel "{plain(plot.y_label)}"', "set border 3 lc rgb '#666666'", "set tics nomirror out textcolor rgb '#333333'",
-            "set grid lc rgb '#DDDDDD' lt 1 lw 0.5", "set key bottom outside center horizontal samplen 2 spacing 1.1",
-            "set bmargin 6.2", "set rmargin 4",
-            f'set label 99 "{plain(plot.footer)}" at screen 0.985,0.022 right font ",9" textcolor rgb "#666666"', *plot.settings]
+            "set grid lc rgb '#DDDDDD' lt 1 lw 0.5",
+            f"set key at screen 0.5,{6 / plot.height:.4f} center bottom horizontal maxrows 2 samplen 2 spacing 1.15 Left reverse",
+            f"set bmargin at screen {118 / plot.height:.4f}", "set rmargin 4", *plot.settings]
 
 
 def block(name, rows):
@@ -79,10 +80,11 @@ def series_script(plot):
             continue
         lines += block(f"s{number}", series.points)
         look = f"lc rgb '{series.colour}' dt {series.dash} lw 2"
+        axes = "axes x1y2 " if series.right else ""
         if len(series.points[0]) == 4:
-            curves.append(f"$s{number} using 1:2:3:4 with yerrorbars lc rgb '{series.colour}' lw 1 pt 0 notitle")
+            curves.append(f"$s{number} using 1:2:3:4 {axes}with yerrorbars lc rgb '{series.colour}' lw 1 pt 0 notitle")
         marks = " pt 7 ps 0.8" if series.style == "linespoints" else ""
-        curves.append(f"$s{number} using 1:2 with {series.style} {look}{marks} title \"{plain(series.title)}\"")
+        curves.append(f"$s{number} using 1:2 {axes}with {series.style} {look}{marks} title \"{plain(series.title)}\"")
     return lines + ["plot " + ", \\\n     ".join(curves)]
 
 
@@ -94,7 +96,7 @@ def bars_script(plot):
     rows = [(count - i, *bar[1:4], int(bar[4][1:], 16), bar[5]) for i, bar in enumerate(plot.bars)]
     ticks = ", ".join(f'"{plain(bar[0])}" {count - i}' for i, bar in enumerate(plot.bars))
     return [*block("bars", rows), "set logscale x", f"set xrange [{low:g}:{high:g}]", f"set yrange [0.3:{count + 0.7}]", f"set ytics ({ticks}) scale 0",
-            "unset key", "set grid noytics xtics", f"set bmargin at screen {62 / plot.height:.4f}", "set lmargin 33",
+            "unset key", "set grid noytics xtics", f"set bmargin at screen {66 / plot.height:.4f}", "set lmargin 33",
             f"plot $bars using 2:1:({low:g}):2:($1-0.34):($1+0.34):5 with boxxyerror fs solid 0.85 noborder lc rgb variable, \\\n"
             "     $bars using 2:1:3:4 with xerrorbars lc rgb '#222222' lw 1 pt 0, \\\n"
             "     $bars using 4:1:6 with labels left offset 0.8,0 textcolor rgb '#222222'"]

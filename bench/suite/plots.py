@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Plots that answer a question each. In: the rows of a run. Out: their titles, which state what was found here, and their points."""
+import re
+
 from . import gnuplot, machine, statistics
 from .gnuplot import BLUE, GREEN, GREY, LIGHT, ORANGE, PURPLE, RED, Plot, Series
 from .tables import amount, count, digits, share, signed
@@ -11,6 +13,11 @@ COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, GREY)
 def spread(samples):
     """Median, and the range in which four of five lie."""
     return statistics.median(samples), statistics.lower_decile(samples), statistics.quantile(samples, 0.9)
+
+
+def rounded(value, unit):
+    """A setting, not a measurement: 1 MiB, not 1.00 MiB."""
+    return re.sub(r"\.0+ ", " ", amount(value, unit))
 
 
 def times(value):
@@ -116,12 +123,12 @@ def loss(rows):
     if not curves:
         return None
     several = len({reporter for reporter, _ in curves}) > 1
-    series = [Series(amount(ring, "bytes") + (f", {reporter}" if several else ""), points, COLOURS[i % len(COLOURS)])
+    series = [Series("rings of " + rounded(ring, "bytes") + (f", {reporter}" if several else ""), points, COLOURS[i % len(COLOURS)])
               for i, ((reporter, ring), points) in enumerate(sorted(curves.items()))]
     highest = [row for row in rows.curve("loss", "highest_rate") if row.x == 2 ** 20] or rows.curve("loss", "highest_rate")
     best = max(highest, key=lambda row: statistics.median(row.samples)) if highest else None
     title = (f"Nothing is lost up to {amount(statistics.median(best.samples), 'events/s').replace('M/s', 'million events a second')} with rings of "
-             f"{amount(best.x, 'bytes')}, into {best.labels.get('reporter')}" if best else "What is lost above the rate that the collector can take")
+             f"{rounded(best.x, 'bytes')}, into {best.labels.get('reporter')}" if best else "What is lost above the rate that the collector can take")
     return Plot("loss", "loss", title,
                 "Share of the events that found their ring full, at a steady rate, by the size of a thread's ring. Every one of them is counted.",
                 "events a second, millions", "lost, %", series, ["set yrange [-2:]", "set logscale x 2", 'set format x "%g"'])
@@ -130,33 +137,37 @@ def loss(rows):
 # ---- the collector's CPU ----
 def collector(rows):
     series = []
-    for case, name, colour in (("collector_cpu", "collector", BLUE), ("worker_cpu", "worker", GREY)):
-        points = [(row.x, max(0.01, statistics.median(row.samples))) for row in rows.curve("drain", case) if row.x]
+    for case, name, colour in (("collector_cpu", "collector, into summary", BLUE), ("worker_cpu", "worker", GREY)):
+        points = [(row.x, *(max(0.01, value) for value in spread(row.samples))) for row in rows.curve("drain", case)]
         series.append(Series(name, points, colour))
     points = series[0].points
     if not points:
         return None
-    rate, cpu = points[-1]
-    idle = [row for row in rows.every("drain", "collector_cpu") if not row.x and row.labels.get("workers") == "100"]
+    idle_rows = rows.curve("drain", "collector_cpu_idle")
+    if idle_rows:
+        level = max(0.01, statistics.median(idle_rows[-1].samples))
+        series.append(Series(f"idle, {idle_rows[-1].x:g} workers", [(points[0][0], level), (points[-1][0], level)], GREY, "lines", 2))
+    rate, cpu = points[-1][:2]
+    idle = [row for row in rows.curve("drain", "collector_cpu_idle") if row.x == 100]
     title = f"At {count(rate)} events a second the collector takes {digits(cpu)} % of a core, {digits(cpu / 100 / rate * 1e9)} ns an event"
     if idle:
         title += f"; idle with 100 workers {digits(statistics.median(idle[0].samples))} %"
-    return Plot("collector-cpu", "drain", title, "CPU of the collector and of the worker that emits at a steady rate, as a share of one core. Both axes logarithmic.",
+    return Plot("collector-cpu", "drain", title, "CPU of the collector while workers emit at a steady rate, as a share of one core. Both axes logarithmic.",
                 "events a second (logarithmic)", "CPU, % of one core (logarithmic)", series,
-                ["set logscale xy", "set xtics ('10 k' 1e4, '100 k' 1e5, '1 M' 1e6, '5 M' 5e6, '10 M' 1e7)", 'set format y "%g"'])
+                ["set logscale xy", f"set xrange [{points[0][0] / 1.6:g}:{points[-1][0] * 1.6:g}]", "set xtics ('10 k' 1e4, '100 k' 1e5, '1 M' 1e6, '5 M' 5e6, '10 M' 1e7)", 'set format y "%g"'])
 
 
 # ---- a whole program ----
 def overhead(rows):
     series, found = [], []
-    for program, colour in (("cpu_kernel", BLUE), ("memory_kernel", GREEN)):
-        for measure, dash, words in (("wall", 1, "wall time"), ("cpu", 2, "CPU of worker and collector")):
+    for program, colour, left in (("cpu_kernel", BLUE, 0.91), ("memory_kernel", GREEN, 1.03)):
+        for measure, dash, words, aside in (("wall", 1, "wall time", left), ("cpu", 2, "CPU of all processes", left * 1.06)):
             points = []
             for row in rows.curve("app", f"{program}_{measure}_enabled_collector"):
                 base = [other for other in rows.curve("app", f"{program}_{measure}_compiled_out") if other.x == row.x]
                 if base:
                     estimate = statistics.relative_difference(row.samples, base[0].samples)
-                    points.append((row.x, 100 * estimate.value, 100 * estimate.low, 100 * estimate.high))
+                    points.append((row.x * aside, 100 * estimate.value, 100 * estimate.low, 100 * estimate.high))
                     found += [(row.x, estimate)] if measure == "wall" else []
             series.append(Series(f"{program.replace('_kernel', '')}-bound, {words}", points, colour, dash=dash))
     if not found:
@@ -166,8 +177,9 @@ def overhead(rows):
     told = []
     for rate in dict.fromkeys(shown):
         worst = max((estimate for x, estimate in found if x == rate), key=lambda estimate: estimate.value)
-        told.append(f"{signed(worst.value)} (95 %: {signed(worst.low)} to {signed(worst.high)}) at {count(rate)} events a second")
-    title = "Wall time with telemetry and its collector, against without: " + ", ".join(told)
+        told.append(f"{signed(worst.value)} ({signed(worst.low)} to {signed(worst.high)}) at {count(rate)} events a second")
+    noisy = max(estimate.high - estimate.low for x, estimate in found if x in shown) > 0.2
+    title = ("Too noisy here to tell what telemetry adds to the wall time: " if noisy else "Telemetry and its collector change the wall time by ") + ", ".join(told)
     return Plot("overhead", "app", title,
                 "Difference to the same program with telemetry compiled out, all cores busy and the collector sharing them; median over the rounds, and the "
                 "95 % interval. Rounds in which an event was dropped are left out.",
@@ -177,20 +189,35 @@ def overhead(rows):
 
 # ---- the drain's policy ----
 def policy(rows):
-    worker, cpu = rows.curve("drain", "policy_worker_cost"), rows.curve("drain", "policy_collector_cpu")
-    if not worker:
+    """How long the drain sleeps between two passes; woken by a ring that is half full."""
+    at = {"events_per_s": "1000000"}
+    worker, cpu = rows.curve("drain", "policy_sleep_worker", **at), rows.curve("drain", "policy_sleep_collector", **at)
+    sleeps = sorted({row.x for row in worker})
+    if len(sleeps) < 2:
         return None
-    series = [Series("a scope, in the worker", [(100 * row.x, *spread(row.samples)) for row in worker], BLUE),
-              Series("an event, CPU of the collector", [(100 * row.x, *spread(row.samples)) for row in cpu], ORANGE)]
-    chased, chosen = statistics.median(worker[0].samples), min(worker, key=lambda row: abs(row.x - 1 / 16))
-    value = statistics.median(chosen.samples)
-    title = (f"A drain that waits for a sixteenth of the ring leaves a scope at {amount(value, 'ns')}; one that chases the tail makes it "
-             f"{amount(chased, 'ns')}")
+    series = [Series("a scope, in the worker (left)", policy_points(worker, sleeps), BLUE),
+              Series("the collector's CPU (right)", policy_points(cpu, sleeps), ORANGE, right=True)]
+    never, best = series[0].points[0][1], min(series[0].points, key=lambda point: point[1])
+    burnt = series[1].points[0][1]
+    title = (f"A drain that never sleeps makes a scope cost {amount(never, 'ns')} and takes {digits(burnt)} % of a core; one that sleeps "
+             f"{rounded(1e3 * sleeps[int(best[0])], 'ns')} between passes leaves it at {amount(best[1], 'ns')} and takes {digits(series[1].points[int(best[0])][1])} %")
+    ticks = ", ".join(f'"{rounded(1e3 * sleep, "ns") if sleep else "never sleeps"}" {i}' for i, sleep in enumerate(sleeps))
+    top = max(point[3] for point in series[0].points)
     return Plot("drain-policy", "drain", title,
-                "What the worker pays for a scope, and the collector for an event, by the share of a ring that must be pending before it is taken. The bars span the 10th "
-                "to the 90th percentile; the dashed line is what the collector does.",
-                "pending before a ring is taken, % of it", "ns", series,
-                ["set yrange [0:]", "set arrow 1 from 6.25,graph 0 to 6.25,graph 1 nohead dt 2 lc rgb '#888888'"])
+                "What the worker pays for a scope, and the collector in all, at 1,000,000 events a second, by how long the drain sleeps between two passes (a ring that "
+                "is half full wakes it). The bars span the 10th to the 90th percentile.",
+                "sleep between two passes", "ns a scope", series,
+                [f"set xtics ({ticks})", f"set xrange [-0.4:{len(sleeps) - 0.6}]", f"set yrange [0:{top * 1.15:g}]", "set border 11 lc rgb '#666666'", "set rmargin 11",
+                 "set y2label 'CPU, % of one core'", "set y2range [0:*]", "set y2tics nomirror out textcolor rgb '#333333'"])
+
+
+def policy_points(curve, sleeps):
+    """Evenly spaced, one a sleep: woken where that was measured."""
+    points = {}
+    for row in curve:
+        if row.x not in points or row.labels.get("wake") == "half_full":
+            points[row.x] = (sleeps.index(row.x), *spread(row.samples))
+    return sorted(points.values())
 
 
 def make_all(run):

@@ -99,9 +99,9 @@ class Rows:
         return list(dict.fromkeys(row.part for row in self.all))
 
     def every(self, part, case, **labels):
-        """The measured rows of a case that carry these labels; a label given as None is not asked for."""
+        """The measured rows of a case (None: of any) that carry these labels; a label given as None is not asked for."""
         wanted = {name: str(value) for name, value in labels.items() if value is not None}
-        return [row for row in self.all if row.part == part and row.case == case and row.measured
+        return [row for row in self.all if row.part == part and case in (None, row.case) and row.measured
                 and all(row.labels.get(name) == value for name, value in wanted.items())]
 
     def one(self, part, case, **labels):

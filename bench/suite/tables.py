@@ -74,7 +74,7 @@ def amount(value, unit):
 def share(value):
     if value == 0:
         return "0"
-    return f"{value * 1e6:.3g} ppm" if abs(value) < 1e-4 else f"{digits(value * 100)} %"
+    return f"{value * 1e6:.3g} ppm" if abs(value) < 1e-3 else f"{digits(value * 100)} %"
 
 
 def signed(value):

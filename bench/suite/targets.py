@@ -78,7 +78,7 @@ def emit(rows):
     for case, what, limit in (("first_event_of_process", "first event of a process", 1e6),
                               ("first_event_of_thread_new_ring", "first event of a thread, new ring", 7e5),
                               ("first_event_of_thread_pooled_ring", "first event of a thread, pooled ring", 5e3)):
-        yield judged(what, "<=", limit, ns, figure(rows.one("emit", case)))
+        yield judged(what, "<=", limit, ns, figure(rows.one("emit", case), statistics.median))
 
 
 def ns(value):
@@ -97,10 +97,11 @@ def over_1_us(rows):
 
 
 def scale(rows, cores):
+    most = max(1, cores - 1)  # one core is the collector's
     for case in ("threads", "processes"):
-        what = f"cost at {max(1, cores - 1)} {case} / at one (one core is the collector's)"
+        what = f"a call's cost with as many {case} as cores less one ({most}) / with one"
         curve = rows.curve("scale", f"scope_{case}")
-        last = [row for row in curve if row.x <= max(1, cores - 1)]
+        last = [row for row in curve if row.x <= most]
         yield judged(what, "<=", 1.10, times, ratio(last[-1], curve[0], statistics.median) if last else None)
 
 
