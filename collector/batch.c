@@ -45,16 +45,34 @@ void batch_pool_free(struct batch_pool *pool)
     free(pool);
 }
 
+void batch_pool_limit(struct batch_pool *pool, size_t batches)
+{
+    pool->limit = batches;
+}
+
+/* What was made before the limit was lowered. */
+static void free_beyond_limit(struct batch_pool *pool)
+{
+    while (pool->made > pool->limit && pool->ready) {
+        struct batch *batch = pool->ready;
+        pool->ready = batch->next;
+        pool->made--;
+        free(batch);
+    }
+}
+
 static struct batch *pool_take(struct batch_pool *pool)
 {
     if (!pool->ready) /* pairs with the release in batch_put */
         pool->ready = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
+    if (pool->made > pool->limit)
+        free_beyond_limit(pool);
     struct batch *batch = pool->ready;
     if (batch) {
         pool->ready = batch->next;
         return batch;
     }
-    if (pool->made == pool->limit)
+    if (pool->made >= pool->limit)
         return NULL;
     batch = malloc(sizeof(*batch)); /* pages that are never used are never touched */
     if (batch)

@@ -48,6 +48,8 @@ struct batch_pool;
 
 int batch_pool_make(size_t batches, struct batch_pool **ret_pool);
 void batch_pool_free(struct batch_pool *pool);
+/* Drain thread, or before it runs. */
+void batch_pool_limit(struct batch_pool *pool, size_t batches);
 
 /* Drain thread. An empty batch with one reference, or NULL when all are in use. */
 struct batch *batch_get(struct batch_pool *pool);

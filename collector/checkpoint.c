@@ -93,15 +93,26 @@ static void restore_ring(struct ring *ring, const struct gbw_checkpoint *checkpo
         timebase_anchor(&ring->segment->timebase, &ring->anchor);
 }
 
+/* Without memory head follows taken: what a durable reporter has not stored when the collector is killed is lost for it. */
+void checkpoint_plan(struct ring *ring, bool durable)
+{
+    if (durable && !ring->marks) {
+        ring->marks = malloc(sizeof(*ring->marks));
+        if (ring->marks)
+            ring->marks->first = ring->marks->count = 0;
+    } else if (!durable && ring->marks && !ring->marks->count) {
+        free(ring->marks);
+        ring->marks = NULL;
+    }
+}
+
 int checkpoint_restore(struct ring *ring, bool durable)
 {
     struct gbw_checkpoint checkpoint;
-    if (durable && !ring->marks) {
-        ring->marks = malloc(sizeof(*ring->marks));
-        if (!ring->marks)
-            return -ENOMEM;
-        ring->marks->first = ring->marks->count = 0;
-    }
+    if (durable)
+        checkpoint_plan(ring, true);
+    if (durable && !ring->marks)
+        return -ENOMEM;
     uint64_t head = __atomic_load_n(&ring->consumer->head, __ATOMIC_RELAXED);
     /* pairs with the worker's release (P1) */
     uint64_t tail = __atomic_load_n(&ring->producer->tail, __ATOMIC_ACQUIRE);

@@ -21,6 +21,9 @@
  */
 int checkpoint_restore(struct ring *ring, bool durable);
 
+/* Other reporters: with a durable one, head is to lag behind taken; without, no more once it has caught up. */
+void checkpoint_plan(struct ring *ring, bool durable);
+
 /* Everything up to `taken` is about to be queued: a place where head may go. Followed by checkpoint_store. */
 void checkpoint_mark(struct ring *ring);
 

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "collector/clock.h"
-#include "collector/ledger.h"
 #include "collector/say.h"
 #include "collector/sigbus.h"
 #include "collector/status.h"
@@ -27,7 +26,6 @@
 #define TICK_FAST_NS (10 * MILLISECOND)
 #define FAST_NS SECOND /* so long do the ends of segments make ticks fast */
 #define SWEEP_NS (60 * SECOND)
-#define DEADLINE_NS (5 * SECOND)
 
 static void wake(struct collector *collector)
 {
@@ -167,7 +165,7 @@ int collector_start(const struct collector_config *config, struct collector **re
     }
     collector->config = *config;
     if (!collector->config.flush_deadline_ns)
-        collector->config.flush_deadline_ns = DEADLINE_NS;
+        collector->config.flush_deadline_ns = FLUSH_DEADLINE_NS;
     collector->directory.fd = collector->epoll = collector->wake = collector->status = -1;
     int error = start(collector);
     if (error) {
@@ -196,11 +194,7 @@ static void do_each_second(struct collector *collector, int64_t now)
 static void tick(struct collector *collector)
 {
     do_each_second(collector, clock_mono_now());
-    if (atomic_exchange(&collector->reopen, false)) {
-        if (collector->config.reread)
-            collector->config.reread(collector->config.reread_context);
-        fanout_reopen(collector->fanout);
-    }
+    reload_tick(collector);
     roster_probe(collector->roster, false);
     roster_retire(collector->roster, collector->fanout);
     if (roster_wants_scan(collector->roster))
@@ -214,7 +208,8 @@ static int64_t choose_tick(struct collector *collector)
     int64_t now = clock_mono_now();
     if (!counts.dead && !counts.ending)
         collector->fast_since_ns = now;
-    if (counts.hurried || ((counts.dead || counts.ending) && now - collector->fast_since_ns < FAST_NS))
+    if (reload_is_busy(collector) || counts.hurried ||
+        ((counts.dead || counts.ending) && now - collector->fast_since_ns < FAST_NS))
         return TICK_FAST_NS;
     return counts.live || counts.dead || counts.ending || counts.waiting ? TICK_NS : TICK_IDLE_NS;
 }
@@ -272,6 +267,8 @@ static void finish(struct collector *collector)
     collector->finished = true;
     status_close(collector->status, collector->directory.fd);
     collector->status = -1;
+    if (collector->drain)
+        reload_finish(collector, deadline - collector->config.flush_deadline_ns / 2);
     if (collector->discover)
         settle(collector,
                deadline - collector->config.flush_deadline_ns / 2); /* the reporters need their time as well */
@@ -304,44 +301,6 @@ int collector_run(struct collector *collector)
     return error;
 }
 
-struct gb_account collector_account(struct collector *collector)
-{
-    struct gb_account sum;
-    account_read(fanout_total(collector->fanout), &sum);
-    return sum;
-}
-
-unsigned collector_workers(struct collector *collector,
-                           void (*each)(void *context, const struct gb_worker *worker, uint64_t backlog), void *context)
-{
-    if (each)
-        roster_each_live(collector->roster, each, context);
-    return roster_count(collector->roster).seen;
-}
-
-void collector_print_ledger(struct collector *collector, FILE *out)
-{
-    struct reporter_account reporters[REPORTERS_MAX];
-    struct roster_counts counts = roster_count(collector->roster);
-    const struct ledger_page page = {
-        .sum = collector_account(collector),
-        .workers = counts.seen,
-        .alive = counts.live,
-        .quarantined = counts.quarantined,
-        .refused = counts.refused,
-        .reaped = collector->reaped,
-        .reporters = reporters,
-        .reporter_count = fanout_accounts(collector->fanout, reporters, REPORTERS_MAX),
-    };
-    ledger_print(&page, out);
-}
-
-bool collector_print_losses(struct collector *collector, FILE *out)
-{
-    struct reporter_account reporters[REPORTERS_MAX];
-    return ledger_print_losses(reporters, fanout_accounts(collector->fanout, reporters, REPORTERS_MAX), out);
-}
-
 void collector_free(struct collector *collector)
 {
     if (!collector)
@@ -357,5 +316,6 @@ void collector_free(struct collector *collector)
         close(collector->epoll);
     if (collector->wake >= 0)
         close(collector->wake);
+    free(collector->changes);
     free(collector);
 }

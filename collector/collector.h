@@ -14,14 +14,25 @@
 
 #include "collector/fanout.h"
 
+/* A configuration that was read again. Valid until it is read the next time. */
+struct collector_reread {
+    const char *path; /* for messages */
+    struct reporter_spec *reporters;
+    unsigned reporter_count;
+    int64_t flush_deadline_ns; /* 0: 5 s */
+    bool directory_differs;
+};
+
 struct collector_config {
     const char *directory; /* NULL: the default of DESIGN section 4 */
     struct reporter_spec *reporters;
     unsigned reporter_count;
-    int64_t flush_deadline_ns;     /* at the end; 0: 5 s */
-    bool once;                     /* drain what is there and end */
-    bool quiet;                    /* no ledger at the end */
-    void (*reread)(void *context); /* control thread, at SIGHUP, before the reporters reopen their files; may be NULL */
+    int64_t flush_deadline_ns; /* at the end; 0: 5 s */
+    bool once;                 /* drain what is there and end */
+    bool quiet;                /* no ledger at the end */
+    /* Control thread, at SIGHUP, before the reporters reopen their files: the configuration as it is now. An error has been said,
+     * and changes nothing. May be NULL. */
+    int (*reread)(void *context, struct collector_reread *ret_reread);
     void *reread_context;
 };
 

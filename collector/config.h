@@ -45,9 +45,6 @@ struct config {
 int config_read(const char *path, struct config *ret_config, char *error);
 void config_clear(struct config *config);
 
-/* Reads the file of `running` anew. Says what is wrong with it, or which parts differ and so need a restart. Changes nothing. */
-void config_compare(const struct config *running);
-
 /* A time longer than nothing. */
 int config_parse_deadline(const char *text, int64_t *ret_ns, char *error, size_t error_size);
 

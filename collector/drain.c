@@ -56,10 +56,22 @@ static void push_what_is_open(struct taker *taker, unsigned pressure)
         taker_push(taker);
 }
 
+/* Between two passes; what was taken is pushed to those that it was taken for. */
+static void change_reporters(struct drain *drain)
+{
+    taker_push(&drain->taker);
+    walk(drain, newcomers_prepare);
+    newcomers_switch(&drain->taker);
+    walk(drain, newcomers_welcome);
+    newcomers_push(&drain->taker);
+}
+
 static void pass(struct drain *drain)
 {
     struct taker *taker = &drain->taker;
     taker->now_ns = clock_mono_now();
+    if (fanout_has_news(taker->fanout))
+        change_reporters(drain);
     unsigned pressure = fanout_pressure(taker->fanout, taker->now_ns);
     taker->hurried = pressure >= BEHIND_PERCENT;
     taker->more = taker->starved = false;

@@ -15,29 +15,45 @@
 #include <stdio.h>
 
 #include "collector/batch.h"
+#include "collector/reporter_spec.h"
 #include "collector/segment.h"
 #include "gb/reporter.h"
 
 #define QUEUE_BATCHES 256
 #define QUEUE_BATCHES_MAX 65536
 
-enum when_behind { BEHIND_YIELD, BEHIND_HOLD };
-
-/* What the command line or a file says of one reporter. */
-struct reporter_spec {
-    const struct gb_reporter *reporter;
-    char name[32];                  /* instance: log, log-2 */
-    struct gb_option_value *values; /* in the order of reporter->options */
-    uint32_t queue;                 /* batches; 0: QUEUE_BATCHES */
-    enum when_behind when_behind;
-    char **include, **exclude; /* globs on the scope, NULL-terminated; NULL: all */
-};
-
 struct fanout;
 struct collector;
 
-/* Opens every reporter in its order, then starts their threads. On error everything is undone. */
+/* Opens every reporter in its order, then starts their threads. The specs are copied. On error everything is undone. */
 int fanout_start(const struct reporter_spec *specs, unsigned count, const char *directory, struct fanout **ret_fanout);
+
+/*
+ * Control thread: others are to run from now on, while the drain goes on. Those that both know stay as they are: no event is
+ * lost or repeated for them. The rest goes in steps, fanout_change_step, to be called (with the bell rung for the drain) until it
+ * says that there is nothing more to do:
+ *   - from one pass of the drain to the next, the queue of a new or changed one takes the place of the old one's;
+ *   - those that leave put out what they have and close, with a deadline; rings wait for the durable ones until then;
+ *   - the new ones are opened and work off their queues. One that cannot be opened is left out, what it was given counted `not_opened`.
+ * ret_changes: what each is in for, as text for a message, "sqlite (changed), summary (left out)". Returns 1: a change was begun; 0: all
+ * stay as they are; -EBUSY: the last change is not over; -ENOSPC, -ENOMEM: nothing has changed. The names of `specs` are set.
+ */
+int fanout_change(struct fanout *fanout, struct reporter_spec *specs, unsigned count, int64_t deadline_ns,
+                  FILE *ret_changes);
+bool fanout_change_step(struct fanout *fanout);
+/* After the last step: could one not be opened? */
+bool fanout_change_failed(const struct fanout *fanout);
+/* Those that still leave may take no longer than this. */
+void fanout_change_hurry(struct fanout *fanout, int64_t deadline_ns);
+
+/*
+ * Drain thread, between two passes and with no batch open: is there another set of reporters? Then, in this order: every segment is
+ * prepared for it; it comes into force; those that are new are told what went before.
+ */
+bool fanout_has_news(const struct fanout *fanout);
+void fanout_prepare(const struct fanout *fanout, struct segment *segment);
+void fanout_switch(struct fanout *fanout, uint32_t *ret_new);
+void fanout_push_to(struct fanout *fanout, struct batch *batch, uint32_t some);
 
 /* Drain thread. Takes over the caller's reference. */
 void fanout_push(struct fanout *fanout, struct batch *batch);
@@ -48,7 +64,7 @@ void fanout_unused(struct fanout *fanout, struct batch *batch); /* gives one bac
  * them. */
 unsigned fanout_pressure(struct fanout *fanout, int64_t now_ns);
 
-/* After fanout_stop: has a thread been left behind, which may still use what it was given? */
+/* Has a thread been left behind, which may still use what it was given? */
 bool fanout_left_behind(const struct fanout *fanout);
 
 /* Drain thread: the least slot of `ring` that every durable reporter has committed, as far as it can be known;
@@ -62,6 +78,9 @@ bool fanout_has_finished(const struct fanout *fanout, const struct segment *segm
 /* The same with the batch of the ring's folds that were taken last. */
 void fanout_mark_folds(const struct fanout *fanout, struct ring *ring);
 bool fanout_has_folds(const struct fanout *fanout, const struct ring *ring);
+
+/* What batches come from, and go back to. */
+struct batch_pool *fanout_pool(struct fanout *fanout);
 
 /* The sum of all workers: the drain writes it, any thread reads it. */
 struct account *fanout_total(struct fanout *fanout);
@@ -78,8 +97,9 @@ void fanout_forget(struct fanout *fanout, const char *segment);
 void fanout_stop(struct fanout *fanout, int64_t deadline_ns);
 void fanout_free(struct fanout *fanout);
 
-/* Any thread: the ledger of each reporter. */
+/* Any thread: the ledger of each reporter, those that run first, then those that ran. */
 #define REPORTER_CAUSES 16
+#define ACCOUNTS_MAX 32
 struct reporter_account {
     char name[32];
     bool durable;

@@ -56,19 +56,21 @@ static const struct args_command command = {
     .synopsis = "[OPTION]...",
     .about = "Takes the telemetry of all workers of this user out of shared memory, and hands every event to every "
              "reporter.\n\nSIGTERM and SIGINT take what is there, flush the reporters, print the ledger, and end; a "
-             "second one ends at once. SIGHUP makes the reporters reopen their files, and says what of a changed "
-             "configuration needs a restart.",
+             "second one ends at once. SIGHUP reads the configuration again and exchanges the reporters that differ, "
+             "while all others go on and reopen their files; a configuration with a mistake changes nothing.",
     .options = rows,
 };
 
 struct settings {
     struct collector_config config;
-    struct config file;
+    struct config file, again;                     /* as it was read first, and last */
     struct reporter_spec given[REPORTERS_MAX];     /* by the command line */
+    struct reporter_spec fallback;                 /* what runs when neither names one */
     struct reporter_spec reporters[REPORTERS_MAX]; /* the file's, then these: what they point to is owned there */
     const char *file_given;
+    int64_t deadline_given_ns;
     unsigned given_count;
-    bool verbose, check, bare;
+    bool verbose, check, bare, directory_by_file;
 };
 
 static struct collector *running;
@@ -125,7 +127,7 @@ static int add_reporter(struct settings *settings, const char *text)
 static int set_deadline(struct settings *settings, const char *text)
 {
     char error[256];
-    int result = config_parse_deadline(text, &settings->config.flush_deadline_ns, error, sizeof(error));
+    int result = config_parse_deadline(text, &settings->deadline_given_ns, error, sizeof(error));
     if (result)
         say("--flush-deadline %s: %s", text, error);
     return result;
@@ -169,31 +171,53 @@ static int parse(struct settings *settings, int argc, char **argv)
     }
 }
 
-static void reread(void *context)
-{
-    config_compare(context);
-}
-
 /* The file's reporters, then the command line's; else summary. */
-static int merge_reporters(struct settings *settings)
+static int merge_reporters(struct settings *settings, const struct config *file, unsigned *ret_count)
 {
     char error[512];
-    unsigned count = settings->file.reporter_count;
-    if (!count && !settings->given_count && add_reporter(settings, "summary"))
-        return -EINVAL;
+    unsigned count = file->reporter_count;
     if (count + settings->given_count > REPORTERS_MAX) {
-        say("--reporter: at most %u reporters can run at once, with those of %s", REPORTERS_MAX, settings->file.path);
+        say("--reporter: at most %u reporters can run at once, with those of %s", REPORTERS_MAX, file->path);
         return -EINVAL;
     }
-    memcpy(settings->reporters, settings->file.reporters, count * sizeof(*settings->reporters));
+    memcpy(settings->reporters, file->reporters, count * sizeof(*settings->reporters));
     memcpy(settings->reporters + count, settings->given, settings->given_count * sizeof(*settings->reporters));
-    settings->config.reporters = settings->reporters;
-    settings->config.reporter_count = count + settings->given_count;
-    if (reporter_specs_name(settings->reporters, settings->config.reporter_count, error, sizeof(error))) {
+    count += settings->given_count;
+    if (!count)
+        settings->reporters[count++] = settings->fallback;
+    if (reporter_specs_name(settings->reporters, count, error, sizeof(error))) {
         say("%s", error);
         return -EINVAL;
     }
+    *ret_count = count;
     return 0;
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* The collector keeps copies, so the configuration before this one may go. */
+static int reread(void *context, struct collector_reread *ret_reread)
+{
+    struct settings *settings = context;
+    char error[CONFIG_ERROR];
+    config_clear(&settings->again);
+    if (config_read(settings->file.path, &settings->again, error)) {
+        say("%s; nothing has changed", error);
+        return -EINVAL;
+    }
+    ret_reread->path = settings->file.path;
+    ret_reread->reporters = settings->reporters;
+    ret_reread->flush_deadline_ns =
+        settings->deadline_given_ns ? settings->deadline_given_ns : settings->again.flush_deadline_ns;
+    ret_reread->directory_differs =
+        settings->directory_by_file && !is_same_text(settings->file.directory, settings->again.directory);
+    int result = merge_reporters(settings, &settings->again, &ret_reread->reporter_count);
+    if (result)
+        say("nothing has changed");
+    return result;
 }
 
 /* The command line goes before the environment, which goes before the file. */
@@ -203,13 +227,15 @@ static void merge_rest(struct settings *settings)
     const char *directory = getenv("GEMINI_BATCH_TELEMETRY_DIR");
     if (!config->directory && directory && *directory)
         config->directory = directory;
+    settings->directory_by_file = !config->directory;
     if (!config->directory)
         config->directory = settings->file.directory;
-    if (!config->flush_deadline_ns)
-        config->flush_deadline_ns = settings->file.flush_deadline_ns;
+    config->flush_deadline_ns =
+        settings->deadline_given_ns ? settings->deadline_given_ns : settings->file.flush_deadline_ns;
+    config->reporters = settings->reporters;
     if (settings->file.path) {
         config->reread = reread;
-        config->reread_context = &settings->file;
+        config->reread_context = settings;
     }
 }
 
@@ -283,7 +309,11 @@ static int read_and_run(struct settings *settings)
         say("%s", error);
         return EXIT_FAILURE;
     }
-    if (merge_reporters(settings))
+    if (reporter_spec_parse("summary", &settings->fallback, error, sizeof(error))) {
+        say("%s", error);
+        return EXIT_FAILURE;
+    }
+    if (merge_reporters(settings, &settings->file, &settings->config.reporter_count))
         return 2;
     merge_rest(settings);
     if (!settings->check)
@@ -303,6 +333,8 @@ int main(int argc, char **argv)
         status = read_and_run(&settings);
     for (unsigned i = 0; i < settings.given_count; i++)
         reporter_spec_clear(&settings.given[i]);
+    reporter_spec_clear(&settings.fallback);
     config_clear(&settings.file);
+    config_clear(&settings.again);
     return status;
 }

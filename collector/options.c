@@ -125,13 +125,6 @@ static char **split_globs(const char *text)
     return globs;
 }
 
-static void free_globs(char **globs)
-{
-    for (char **at = globs; at && *at; at++)
-        free(*at);
-    free(globs);
-}
-
 static int set_common(struct reporter_spec *spec, uint32_t which, const char *text, int64_t number, char *error,
                       size_t error_size)
 {
@@ -228,18 +221,6 @@ int reporter_spec_end(struct reporter_spec *spec, char *error, size_t error_size
             return result;
     }
     return 0;
-}
-
-void reporter_spec_clear(struct reporter_spec *spec)
-{
-    if (!spec->reporter)
-        return;
-    for (uint32_t i = 0; spec->values && i < count_options(spec->reporter->options); i++)
-        free((char *)spec->values[i].text);
-    free(spec->values);
-    free_globs(spec->include);
-    free_globs(spec->exclude);
-    *spec = (struct reporter_spec){0};
 }
 
 /* Takes one value off the front of `text`, without its quotes and backslashes, into `to`. Returns what follows; NULL: a quote that

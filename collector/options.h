@@ -24,9 +24,6 @@ int reporter_spec_begin(const char *name, struct reporter_spec *ret_spec, char *
 int reporter_spec_set(struct reporter_spec *spec, const char *key, const char *value, char *error, size_t error_size);
 int reporter_spec_end(struct reporter_spec *spec, char *error, size_t error_size);
 
-/* Takes an empty spec. */
-void reporter_spec_clear(struct reporter_spec *spec);
-
 /* Gives each its own name (log, log-2). -EINVAL: two write to the same path. */
 int reporter_specs_name(struct reporter_spec *specs, unsigned count, char *error, size_t error_size);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* See reporter_thread.h: the life of one, its requests, its account. What it does with batches is in reporter_work.c. */
+/* See reporter_thread.h: the life of a thread and its requests. How it is made is in reporter_open.c, what it does with batches in
+ * reporter_work.c. */
 #include "collector/reporter_thread.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,132 +15,6 @@
 #define WAKE_NS 100000000       /* a thread that has a tick, or something to flush, looks so often */
 #define WAKE_IDLE_NS 1000000000 /* any other */
 #define GRACE_NS 500000000      /* beyond a deadline, for a callback to return */
-
-static void say_of_reporter(void *collector, const char *format, ...)
-{
-    struct reporter_thread *thread = collector;
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    say_limited(&thread->limit, "%s: %s", thread->name, text);
-}
-
-void reporter_count_drop(struct reporter_thread *thread, const char *cause, uint64_t events)
-{
-    for (unsigned i = 0; events && i < REPORTER_CAUSES - 1; i++) {
-        const char *known = atomic_load_explicit(&thread->dropped[i].cause, memory_order_relaxed);
-        if (!known && atomic_compare_exchange_strong(&thread->dropped[i].cause, &known, cause))
-            known = cause;
-        if (strcmp(known, cause) && i < REPORTER_CAUSES - 2) /* beyond the table's end: under its last cause */
-            continue;
-        atomic_fetch_add_explicit(&thread->dropped[i].events, events, memory_order_relaxed);
-        return;
-    }
-}
-
-static void count_drop_of_reporter(void *collector, const char *cause, uint64_t events)
-{
-    struct reporter_thread *thread = collector;
-    if (strcmp(cause, GB_SKIPPED) == 0)
-        atomic_fetch_add_explicit(&thread->already, events, memory_order_relaxed);
-    else
-        reporter_count_drop(thread, cause, events);
-}
-
-static const struct gb_account *total_for_reporter(void *collector)
-{
-    struct reporter_thread *thread = collector;
-    account_read(thread->total, &thread->total_copy);
-    return &thread->total_copy;
-}
-
-static unsigned accounts_for_reporter(void *collector, struct gb_reporter_account *ret_accounts, unsigned capacity)
-{
-    struct reporter_thread *thread = collector;
-    struct reporter_account accounts[REPORTERS_MAX];
-    unsigned count = fanout_accounts(thread->fanout, accounts, REPORTERS_MAX);
-    for (unsigned i = 0; i < count && i < capacity; i++) {
-        ret_accounts[i] = (struct gb_reporter_account){.handed = accounts[i].handed,
-                                                       .delivered = accounts[i].delivered,
-                                                       .skipped = accounts[i].skipped,
-                                                       .unknown = accounts[i].unknown,
-                                                       .queued = accounts[i].queued};
-        memcpy(ret_accounts[i].name, accounts[i].name, sizeof(ret_accounts[i].name));
-        for (unsigned k = 0; k < GB_REPORTER_CAUSES && k < REPORTER_CAUSES && accounts[i].dropped[k].cause; k++) {
-            ret_accounts[i].dropped[k].cause = accounts[i].dropped[k].cause;
-            ret_accounts[i].dropped[k].events = accounts[i].dropped[k].events;
-        }
-    }
-    return count;
-}
-
-static int64_t deadline_for_reporter(void *collector)
-{
-    struct reporter_thread *thread = collector;
-    return atomic_load_explicit(&thread->deadline_ns, memory_order_acquire);
-}
-
-static int make_queue(struct reporter_thread *thread, uint32_t batches)
-{
-    unsigned size = 4;
-    while (size < batches + 1) /* a ck_ring holds one less than its size */
-        size *= 2;
-    thread->slots = calloc(size, sizeof(*thread->slots));
-    if (!thread->slots)
-        return -ENOMEM;
-    ck_ring_init(&thread->queue, size);
-    ck_ec32_init(&thread->wakeup, 0);
-    return 0;
-}
-
-static void make_lock(struct reporter_thread *thread)
-{
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&thread->lock, NULL);
-    pthread_cond_init(&thread->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
-int reporter_open(struct reporter_thread *thread, const struct reporter_spec *spec, const char *directory,
-                  const char *host)
-{
-    static const char *const first[CAUSE_OWN] = {
-        [CAUSE_QUEUE_FULL] = "queue_full", [CAUSE_STALLED] = "stalled", [CAUSE_FAILED] = "failed"};
-    thread->reporter = spec->reporter;
-    if (spec->reporter->size > offsetof(struct gb_reporter, record_folded))
-        thread->record_folded = spec->reporter->record_folded;
-    thread->when_behind = spec->when_behind;
-    memcpy(thread->name, spec->name, sizeof(thread->name));
-    for (unsigned i = 0; i < CAUSE_OWN; i++)
-        atomic_store_explicit(&thread->dropped[i].cause, first[i], memory_order_relaxed);
-    make_lock(thread);
-    thread->setup = (struct gb_reporter_setup){.name = thread->name,
-                                               .options = spec->values,
-                                               .directory = directory,
-                                               .host = host,
-                                               .say = say_of_reporter,
-                                               .count_drop = count_drop_of_reporter,
-                                               .total = total_for_reporter,
-                                               .reporters = accounts_for_reporter,
-                                               .deadline = deadline_for_reporter,
-                                               .collector = thread};
-    int error = filter_make(spec->include, spec->exclude, &thread->filter);
-    if (!error)
-        error = make_queue(thread, spec->queue ? spec->queue : QUEUE_BATCHES);
-    if (!error)
-        error = thread->reporter->open(&thread->setup, &thread->self);
-    if (error) {
-        say("%s: cannot be opened: %s", thread->name, strerror(-error));
-        return error;
-    }
-    thread->opened = true;
-    thread->durable = thread->reporter->durable && thread->reporter->durable(thread->self);
-    return 0;
-}
 
 static void set_state(struct reporter_thread *thread, enum reporter_state state)
 {
@@ -168,7 +42,7 @@ static void serve_requests(struct reporter_thread *thread)
             reporter_flush(thread, clock_mono_now());
         int error = thread->reporter->reopen(thread->self);
         if (error)
-            say("%s: cannot be reopened: %s", thread->name, strerror(-error));
+            say("%s: cannot be reopened: %s", thread->spec.name, strerror(-error));
     }
     for (size_t i = 0; i < forget_count; i++)
         thread->reporter->forget(thread->self, forget[i]);
@@ -202,7 +76,7 @@ static void *run(void *argument)
         if (deadline && queue_is_empty(thread) && !thread->dirty)
             break;
         if (deadline && now >= deadline) {
-            reporter_give_up(thread);
+            reporter_give_up(thread, "stalled");
             break;
         }
         if (!worked)
@@ -223,7 +97,7 @@ static void *run(void *argument)
 int reporter_run(struct reporter_thread *thread)
 {
     char name[40];
-    snprintf(name, sizeof(name), "gb-%s", thread->name);
+    snprintf(name, sizeof(name), "gb-%s", thread->spec.name);
     thread->flushed_ns = thread->ticked_ns = clock_mono_now();
     int error = start_thread(&thread->thread, name, run, thread);
     thread->runs = !error;
@@ -294,9 +168,10 @@ static bool wait_for(struct reporter_thread *thread, enum reporter_state state, 
 
 static void abandon(struct reporter_thread *thread, const char *what)
 {
-    uint64_t left =
-        atomic_load(&thread->in_events) - atomic_load(&thread->out_events) + atomic_load(&thread->unflushed);
-    say("%s: does not %s; it is left behind", thread->name, what);
+    uint64_t left = atomic_load(&thread->handed) - atomic_load(&thread->flushed) - atomic_load(&thread->skipped);
+    for (unsigned i = 0; i < CAUSE_OWN; i++)
+        left -= atomic_load(&thread->dropped[i].events); /* its own causes are within what it flushed */
+    say("%s: does not %s; it is left behind", thread->spec.name, what);
     thread->abandoned = true;
     thread->runs = false;
     pthread_detach(thread->thread);
@@ -309,35 +184,52 @@ void reporter_await(struct reporter_thread *thread, int64_t deadline_ns)
         abandon(thread, "finish in time");
 }
 
-void reporter_close(struct reporter_thread *thread, int64_t deadline_ns)
+/* It is waited for until the deadline, and for a second from when it was asked at the least. */
+static void ask_to_close(struct reporter_thread *thread, int64_t deadline_ns)
 {
-    if (!thread->runs)
-        return;
     int64_t patience = clock_mono_now() + 2 * GRACE_NS;
+    thread->close_by_ns = patience > deadline_ns ? patience : deadline_ns;
     atomic_store_explicit(&thread->may_close, true, memory_order_release);
     eventcount_wake(&thread->wakeup);
-    if (!wait_for(thread, REPORTER_CLOSED, patience > deadline_ns ? patience : deadline_ns)) {
-        abandon(thread, "close");
-        return;
-    }
+}
+
+static void join(struct reporter_thread *thread)
+{
     pthread_join(thread->thread, NULL);
     thread->runs = false;
     thread->opened = false;
 }
 
-void reporter_free(struct reporter_thread *thread)
+void reporter_close(struct reporter_thread *thread, int64_t deadline_ns)
 {
-    if (!thread || thread->abandoned)
+    if (!thread->runs)
         return;
-    if (thread->opened)
-        thread->reporter->close(thread->self);
-    if (thread->reporter) {
-        pthread_cond_destroy(&thread->changed);
-        pthread_mutex_destroy(&thread->lock);
-    }
-    filter_free(thread->filter);
-    free(thread->slots);
-    free(thread->touched);
-    free(thread->forget);
-    free(thread);
+    ask_to_close(thread, deadline_ns);
+    if (wait_for(thread, REPORTER_CLOSED, thread->close_by_ns))
+        join(thread);
+    else
+        abandon(thread, "close");
+}
+
+bool reporter_has_finished(struct reporter_thread *thread, int64_t deadline_ns)
+{
+    if (!thread->runs || wait_for(thread, REPORTER_DRAINED, 0))
+        return true;
+    if (clock_mono_now() < deadline_ns + GRACE_NS)
+        return false;
+    abandon(thread, "finish in time");
+    return true;
+}
+
+bool reporter_has_closed(struct reporter_thread *thread, int64_t deadline_ns)
+{
+    if (!thread->runs)
+        return true;
+    if (!thread->close_by_ns)
+        ask_to_close(thread, deadline_ns);
+    if (wait_for(thread, REPORTER_CLOSED, 0))
+        join(thread);
+    else if (clock_mono_now() >= thread->close_by_ns)
+        abandon(thread, "close");
+    return !thread->runs;
 }

@@ -4,7 +4,8 @@
  * this thread, and the commits of what a durable reporter has flushed.
  *
  * Batches come in the order in which they were pushed, and are committed in that order. While a flush says -EAGAIN nothing
- * more is handed to the reporter; its queue fills up behind it.
+ * more is handed to the reporter; its queue fills up behind it. A queue is there before its reporter is open: one that takes
+ * another's place loses nothing while that one ends.
  */
 #ifndef GB_COLLECTOR_REPORTER_THREAD_H
 #define GB_COLLECTOR_REPORTER_THREAD_H
@@ -33,18 +34,18 @@ struct reporter_thread {
     const struct gb_reporter *reporter;
     void (*record_folded)(void *self, const struct gb_folded *folded); /* NULL: folded events are none of its */
     void *self;
-    char name[32];
-    unsigned index; /* in ring->committed */
-    bool durable;
-    enum when_behind when_behind;
+    struct reporter_spec spec; /* a copy of its own */
+    unsigned index;            /* in ring->committed */
+    atomic_bool durable;       /* C: from open on */
     struct batch_pool *pool;
     const struct account *total;
     struct fanout *fanout; /* of which it is one */
     struct filter *filter;
     pthread_t thread;
-    bool opened;    /* C: to be closed */
-    bool runs;      /* C: the thread was made and not joined */
-    bool abandoned; /* C: it never came back: its memory cannot go */
+    bool opened;         /* C: to be closed */
+    bool runs;           /* C: the thread was made and not joined */
+    bool abandoned;      /* C: it never came back: its memory cannot go */
+    int64_t close_by_ns; /* C: asked to close, and until when it may take */
 
     /* the queue */
     ck_ring_t queue;
@@ -52,7 +53,9 @@ struct reporter_thread {
     struct ck_ec32 wakeup;
     _Alignas(64) _Atomic uint64_t pushed;         /* D: batches; release, after the enqueue */
     _Atomic uint64_t in_events;                   /* D: of those, events that the ledger counts */
-    _Atomic uint64_t handed, unknown;             /* D */
+    _Atomic uint64_t handed, unknown;             /* D, R */
+    uint64_t seen_taken;                          /* D: how many it had taken when it took one last, ... */
+    int64_t seen_ns;                              /* ... and when that was */
     _Alignas(64) _Atomic uint64_t committed;      /* R: batches; release, after the rings' commits */
     _Atomic uint64_t out_events;                  /* R: taken out of the queue */
     _Atomic uint64_t flushed, skipped, unflushed; /* R: events */
@@ -86,9 +89,9 @@ struct reporter_thread {
     size_t forget_count;
 };
 
-/* Control thread. Opens the reporter; `spec` must outlive it. On error it has been said. */
-int reporter_open(struct reporter_thread *thread, const struct reporter_spec *spec, const char *directory,
-                  const char *host);
+/* Control thread. One with a queue; then it is opened (on error it has been said); then its thread runs. */
+int reporter_make(const struct reporter_spec *spec, struct fanout *fanout, struct reporter_thread **ret_thread);
+int reporter_open(struct reporter_thread *thread, const char *directory, const char *host);
 int reporter_run(struct reporter_thread *thread);
 void reporter_ask_reopen(struct reporter_thread *thread);
 void reporter_ask_forget(struct reporter_thread *thread, const char *segment);
@@ -97,6 +100,9 @@ void reporter_ask_forget(struct reporter_thread *thread, const char *segment);
 void reporter_finish(struct reporter_thread *thread, int64_t deadline_ns);
 void reporter_await(struct reporter_thread *thread, int64_t deadline_ns);
 void reporter_close(struct reporter_thread *thread, int64_t deadline_ns);
+/* The last two without waiting. False: not yet. */
+bool reporter_has_finished(struct reporter_thread *thread, int64_t deadline_ns);
+bool reporter_has_closed(struct reporter_thread *thread, int64_t deadline_ns);
 void reporter_free(struct reporter_thread *thread);
 
 /* Events of a batch that are in this reporter's account. */
@@ -114,7 +120,7 @@ void reporter_count_drop(struct reporter_thread *thread, const char *cause, uint
 /* Its thread (reporter_work.c): one turn; false: nothing to do. */
 bool reporter_work(struct reporter_thread *thread, int64_t now_ns);
 void reporter_flush(struct reporter_thread *thread, int64_t now_ns);
-/* Its thread, at the deadline: what is left is counted and let go, and never committed. */
-void reporter_give_up(struct reporter_thread *thread);
+/* Its thread, at the deadline (the control thread, when it never ran): what is left is counted and let go, and never committed. */
+void reporter_give_up(struct reporter_thread *thread, const char *cause);
 
 #endif

@@ -76,7 +76,7 @@ void reporter_flush(struct reporter_thread *thread, int64_t now_ns)
         return;
     }
     if (error) {
-        say_limited(&thread->limit, "%s: %s", thread->name, strerror(-error));
+        say_limited(&thread->limit, "%s: %s", thread->spec.name, strerror(-error));
         reporter_count_drop(thread, "failed", events);
     } else {
         count(&thread->flushed, events);
@@ -127,6 +127,18 @@ static void record_each(struct reporter_thread *thread, const struct gb_run *run
             reporter->record_metric(thread->self, run, event);
         }
     }
+}
+
+/* One that was not open yet when this came could have been durable. */
+static bool is_for_others(const struct reporter_thread *thread, const struct batch *batch)
+{
+    return batch->replay && !thread->durable;
+}
+
+static void pass_over(struct reporter_thread *thread, const struct batch *batch)
+{
+    atomic_fetch_sub_explicit(&thread->handed, reporter_counts(thread, batch), memory_order_relaxed);
+    atomic_fetch_add_explicit(&thread->unknown, reporter_counts(thread, batch), memory_order_relaxed);
 }
 
 /* Returns the events that the filter kept from it. */
@@ -189,7 +201,10 @@ bool reporter_work(struct reporter_thread *thread, int64_t now_ns)
     }
     struct batch *batch = pop(thread);
     if (batch) {
-        record(thread, batch);
+        if (is_for_others(thread, batch))
+            pass_over(thread, batch);
+        else
+            record(thread, batch);
         batch_put(thread->pool, batch);
     } else if (thread->dirty) {
         reporter_flush(thread, now_ns);
@@ -197,7 +212,7 @@ bool reporter_work(struct reporter_thread *thread, int64_t now_ns)
     return batch || thread->dirty;
 }
 
-void reporter_give_up(struct reporter_thread *thread)
+void reporter_give_up(struct reporter_thread *thread, const char *cause)
 {
     uint64_t left = atomic_exchange_explicit(&thread->unflushed, 0, memory_order_relaxed);
     for (struct batch *batch; (batch = pop(thread));) {
@@ -208,5 +223,5 @@ void reporter_give_up(struct reporter_thread *thread)
         atomic_fetch_sub_explicit(&thread->touched[i]->segment->batches, 1, memory_order_release);
     thread->touched_count = 0;
     thread->dirty = thread->stuck = false;
-    reporter_count_drop(thread, "stalled", left);
+    reporter_count_drop(thread, cause, left);
 }

@@ -22,6 +22,7 @@
 #include "gb/wire.h"
 
 #define REPORTERS_MAX 16
+#define REPORTER_SLOTS (2 * REPORTERS_MAX) /* while some take the place of others, both are there */
 
 struct segment;
 struct marks;
@@ -74,14 +75,14 @@ struct ring {
     uint64_t folded_before;                        /* events up to fold_replayed: by earlier collectors */
     uint64_t stored_fold_taken, stored_fold_freed; /* as in the last checkpoint */
     int64_t fold_ns;                               /* when an epoch was closed last */
-    uint64_t fold_finish[REPORTERS_MAX]; /* batches that reporter was offered up to the last epoch that was taken */
-    uint64_t offered[REPORTERS_MAX];     /* next slot after what each reporter was offered, ... */
-    uint64_t queued[REPORTERS_MAX];      /* ... and after what its queue took of that */
+    uint64_t fold_finish[REPORTER_SLOTS]; /* batches that reporter was offered up to the last epoch that was taken */
+    uint64_t offered[REPORTER_SLOTS];     /* next slot after what each reporter was offered, ... */
+    uint64_t queued[REPORTER_SLOTS];      /* ... and after what its queue took of that */
 
-    uint64_t recorded[REPORTERS_MAX]; /* that reporter's thread: next slot after what its next commit covers */
+    uint64_t recorded[REPORTER_SLOTS]; /* that reporter's thread: next slot after what its next commit covers */
 
     /* next slot after what this reporter has committed: release by its thread, acquire by the drain */
-    _Atomic uint64_t committed[REPORTERS_MAX];
+    _Atomic uint64_t committed[REPORTER_SLOTS];
 };
 
 /* The life of a segment. Each step has one writer. */
@@ -153,7 +154,7 @@ struct segment {
     uint64_t refused_told[GBW_CAUSES]; /* of `refused`: handed out as lost events so far; D */
     int64_t refused_told_ns;           /* D: when */
     int64_t dead_ns;                   /* D: monotonic, when it was first seen dead */
-    uint64_t finish[REPORTERS_MAX];    /* D: batches that reporter has been offered up to the one with FINISHED */
+    uint64_t finish[REPORTER_SLOTS];   /* D: batches that reporter has been offered up to the one with FINISHED */
 
     struct account account; /* the ledger: D writes, any thread reads (account_read) */
     /* What still points at this segment, its rings or its worker: batches in queues, commits that wait for a flush. It may be

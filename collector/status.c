@@ -63,14 +63,14 @@ static size_t put_reporter(char *out, size_t room, const struct reporter_account
 void status_serve(int fd, struct fanout *fanout)
 {
     enum { LINE_MAX_BYTES = 2048 }; /* a name, six numbers and all causes are less than 1,500 */
-    static char answer[(REPORTERS_MAX + 1) * LINE_MAX_BYTES];
-    struct reporter_account accounts[REPORTERS_MAX];
+    static char answer[(ACCOUNTS_MAX + 1) * LINE_MAX_BYTES];
+    struct reporter_account accounts[ACCOUNTS_MAX];
 
     for (int i = 0; i < AT_ONCE; i++) {
         int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (peer < 0)
             return;
-        unsigned count = fanout_accounts(fanout, accounts, REPORTERS_MAX);
+        unsigned count = fanout_accounts(fanout, accounts, ACCOUNTS_MAX);
         size_t used = (size_t)snprintf(answer, LINE_MAX_BYTES, "gb-collector\t1\t%d\n", (int)getpid());
         for (unsigned k = 0; k < count; k++)
             used += put_reporter(answer + used, LINE_MAX_BYTES, &accounts[k]);

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define STATUS_NAME "status" /* the socket */
-#define STATUS_REPORTERS 16
+#define STATUS_REPORTERS 32
 #define STATUS_CAUSES 16
 #define STATUS_WORD 40
 

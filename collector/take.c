@@ -22,8 +22,10 @@ struct batch *taker_batch(struct taker *taker, bool replay)
 {
     if (taker->batch && taker->batch->replay != replay)
         taker_push(taker);
-    if (taker->batch)
+    if (taker->batch) {
+        taker->batch->replay = replay; /* it is for the same, or has nothing in it */
         return taker->batch;
+    }
     taker->batch = fanout_batch(taker->fanout);
     if (!taker->batch) {
         taker->starved = true;
@@ -157,7 +159,7 @@ bool ring_is_drained(struct ring *ring)
 
 void take_head(struct taker *taker, struct ring *ring)
 {
-    if (taker->durable && ring->head != ring->taken) {
+    if (ring->marks && ring->head != ring->taken) {
         uint64_t before = ring->head;
         bool crowded = ring->tail - ring->head >= ring->slots / 4 * 3;
         checkpoint_advance(ring, fanout_committed(taker->fanout, ring, crowded));

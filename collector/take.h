@@ -23,6 +23,7 @@ struct taker {
     struct account *total; /* the ledger of all workers */
     bool durable;          /* some reporter is */
     struct batch *batch;   /* being filled; NULL: none */
+    uint32_t newcomers;    /* reporters that came with the last change: bits */
     int64_t filled_ns;     /* when something came into it first */
     int64_t news_ns;       /* when a segment or a ring was met for the first time: more is to come, and soon */
 
@@ -49,6 +50,12 @@ void take_ring(struct taker *taker, struct ring *ring);
 bool ring_is_drained(struct ring *ring);
 /* Lets head follow what was committed, and tells the worker. */
 void take_head(struct taker *taker, struct ring *ring);
+
+/* newcomers.c: another set of reporters, between two passes; the first and the third for each segment. */
+void newcomers_prepare(struct taker *taker, struct segment *segment);
+void newcomers_switch(struct taker *taker);
+void newcomers_welcome(struct taker *taker, struct segment *segment);
+void newcomers_push(struct taker *taker);
 
 /* take_folds.c: hands out what a ring's fold tables have, when it is due; and lets the worker use a table again. */
 void take_folds(struct taker *taker, struct ring *ring, bool dead);

@@ -240,7 +240,7 @@ struct gb_reporter_setup {
     /* All running reporters, this one included, as of now. Any thread, from the first callback after open until close. Returns how
      * many there are; at most `capacity` of them are told. */
     unsigned (*reporters)(void *collector, struct gb_reporter_account *ret_accounts, unsigned capacity);
-    /* CLOCK_MONOTONIC in ns: by when all should be out, once the collector ends; 0 before. `close` is waited for as long, and
+    /* CLOCK_MONOTONIC in ns: by when all should be out, once the collector ends or another configuration leaves it out; 0 before. `close` is waited for as long, and
      * for 1 s at the least. */
     int64_t (*deadline)(void *collector);
 };

@@ -129,14 +129,25 @@ reporters:
   - log: {path: "\${GB_TEST_FILE}.jsonl", include: "a.*"}
   - summary
 END
+kill -HUP "$pid"
+eventually grep -q 'read again: log (changed), summary (new), flush_deadline (changed)$' "$work/err"
+eventually grep -q 'in force now: log (changed), summary (new)$' "$work/err"
+env GEMINI_BATCH_TELEMETRY=1 GEMINI_BATCH_TELEMETRY_DIR="$work/segments" "$worker" 10
+eventually sh -c '[ "$(grep -c "\"state\":\"finished\"" "$1")" = 2 ]' sh "$work/events.jsonl"
+[ "$(grep -c telemetry.timing "$work/events.jsonl")" -eq 11 ] || fail "the new filter is not in force"
+sed -i 's/a\.\*/job*/; s/segments/elsewhere/' "$config"
 mv "$work/events.jsonl" "$work/rotated.jsonl"
 kill -HUP "$pid"
-eventually grep -q 'read again: flush_deadline (changed), log (changed), summary (new): restart to use that' "$work/err"
+eventually grep -q 'read again: log (changed); directory (changed) needs a restart$' "$work/err"
+eventually grep -q 'in force now: log (changed)$' "$work/err"
 env GEMINI_BATCH_TELEMETRY=1 GEMINI_BATCH_TELEMETRY_DIR="$work/segments" "$worker" 10
 eventually sh -c '[ "$(grep -c telemetry.timing "$1" 2>/dev/null)" = 11 ]' sh "$work/events.jsonl"
+mv "$work/events.jsonl" "$work/rotated.jsonl"
+kill -HUP "$pid"
+eventually test -e "$work/events.jsonl"
 printf 'directory: %s/segments\n' "$work" >"$config"
 kill -HUP "$pid"
-eventually grep -q 'read again: log (left out): restart to use that' "$work/err"
+eventually grep -q 'in force now: log (left out)$' "$work/err"
 kill -TERM "$pid"
 wait "$pid"
 status=$?

@@ -76,8 +76,10 @@ static const struct gb_option recorder_options[] = {{.name = "recorder"}, {0}};
 
 static int recorder_open(const struct gb_reporter_setup *setup, void **ret_self)
 {
-    *ret_self = (void *)(uintptr_t)setup->options[0].number;
-    return 0;
+    struct recorder *recorder = (void *)(uintptr_t)setup->options[0].number;
+    *ret_self = recorder;
+    recorder->opened++;
+    return atomic_load(&recorder->open_says);
 }
 
 static struct seen see(const struct gb_run *run, const struct gb_event *event)
@@ -220,7 +222,9 @@ void recorder_make(struct recorder *recorder)
 {
     memset(recorder, 0, sizeof(*recorder));
     pthread_mutex_init(&recorder->lock, NULL);
+    snprintf(recorder->text, sizeof(recorder->text), "%p", (void *)recorder);
     recorder->option.number = (int64_t)(uintptr_t)recorder;
+    recorder->option.text = recorder->text;
 }
 
 void recorder_free(struct recorder *recorder)
@@ -266,7 +270,7 @@ size_t recorder_count_kind(struct recorder *recorder, enum gb_event_kind kind)
 
 /* ---- the taker ---- */
 
-void rig_start(struct rig *rig, struct recorder **recorders, unsigned count)
+static void make_specs(struct rig *rig, struct recorder **recorders, unsigned count)
 {
     memset(rig->specs, 0, sizeof(rig->specs));
     for (unsigned i = 0; i < count; i++) {
@@ -278,6 +282,11 @@ void rig_start(struct rig *rig, struct recorder **recorders, unsigned count)
         rig->specs[i].include = recorders[i]->include;
         rig->specs[i].exclude = recorders[i]->exclude;
     }
+}
+
+void rig_start(struct rig *rig, struct recorder **recorders, unsigned count)
+{
+    make_specs(rig, recorders, count);
     assert(!fanout_start(rig->specs, count, rig->directory.path, &rig->fanout));
     rig->taker = (struct taker){.fanout = rig->fanout,
                                 .paths = rig->paths,
@@ -285,8 +294,40 @@ void rig_start(struct rig *rig, struct recorder **recorders, unsigned count)
                                 .durable = fanout_has_durable(rig->fanout)};
 }
 
+int rig_change(struct rig *rig, struct recorder **recorders, unsigned count)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    assert(out);
+    make_specs(rig, recorders, count);
+    int result = fanout_change(rig->fanout, rig->specs, count, clock_mono_now() + 20000000000ll, out);
+    fclose(out);
+    free(text);
+    return result;
+}
+
+static bool is_changed(void *context)
+{
+    struct rig *rig = context;
+    rig_pass(rig);
+    return fanout_change_step(rig->fanout);
+}
+
+void rig_finish_change(struct rig *rig)
+{
+    assert(rig_await(is_changed, rig));
+}
+
 void rig_pass(struct rig *rig)
 {
+    if (fanout_has_news(rig->fanout)) {
+        taker_push(&rig->taker);
+        newcomers_prepare(&rig->taker, rig->segment);
+        newcomers_switch(&rig->taker);
+        newcomers_welcome(&rig->taker, rig->segment);
+        newcomers_push(&rig->taker);
+    }
     rig->taker.now_ns = (rig->taker.now_ns ? rig->taker.now_ns : clock_mono_now()) + 2000000;
     rig->taker.more = false;
     pass_segment(&rig->taker, rig->segment);
@@ -319,8 +360,8 @@ void rig_restart(struct rig *rig)
 
 struct reporter_account rig_account(struct rig *rig, unsigned index)
 {
-    struct reporter_account accounts[REPORTERS_MAX];
-    assert(fanout_accounts(rig->fanout, accounts, REPORTERS_MAX) > index);
+    struct reporter_account accounts[ACCOUNTS_MAX];
+    assert(fanout_accounts(rig->fanout, accounts, ACCOUNTS_MAX) > index);
     return accounts[index];
 }
 

@@ -46,7 +46,7 @@ struct recorder {
     /* at any time */
     atomic_bool blocked; /* record_batch does not return while it is set */
     atomic_uint slow_us; /* what it takes for a batch */
-    atomic_int flush_says;
+    atomic_int flush_says, open_says;
     /* what happened; `lock` */
     pthread_mutex_t lock;
     struct seen *seen;
@@ -57,9 +57,10 @@ struct recorder {
     uint64_t gaps;         /* runs that do not begin where the last one of their ring ended */
     uint64_t next_seq[64]; /* by ring: end of its last run */
     bool ring_seen[64];
-    unsigned flushes, ticks, reopened, forgotten, closed;
-    atomic_uint batches; /* that record_batch has been entered with */
-    struct gb_option_value option;
+    unsigned flushes, ticks, reopened, forgotten, opened, closed;
+    atomic_uint batches;           /* that record_batch has been entered with */
+    struct gb_option_value option; /* text: two with another one are two reporters */
+    char text[24];
 };
 
 struct rig {
@@ -81,6 +82,9 @@ struct ring *rig_ring(struct rig *rig, uint32_t slots, uint64_t bias);
 
 /* Starts a fan-out with these recorders, and a taker. */
 void rig_start(struct rig *rig, struct recorder **recorders, unsigned count);
+/* From now on these; their names are given by their place. Returns what fanout_change does; then rig_finish_change. */
+int rig_change(struct rig *rig, struct recorder **recorders, unsigned count);
+void rig_finish_change(struct rig *rig);
 /* One pass, as the drain does it; time goes on by 2 ms, so everything is due. */
 void rig_pass(struct rig *rig);
 /* Drains, ends, closes. `patience_ns`: for the reporters to finish. */
