@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * See judge.h. The collector's control thread is one of ours; the reporter's callbacks run on the reporter's thread and write into
+ * the case that stands in the segment's id; `finished` is stored last and read before.
+ */
+#include "tests/kill/judge.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "collector/clock.h"
+#include "collector/collector.h"
+#include "gb/wire.h"
+#include "tests/kill/tally.h"
+
+#define CASES_MAX 400000u
+#define RINGS_MAX 4u
+#define PATIENCE_NS 60000000000ll
+#define SAID_MAX 20u
+
+struct verdict {
+    struct expected expected;
+    struct gb_account account;
+    uint64_t events, timings, unfinished, handled; /* timings: of scopes */
+    uint64_t next_seq[RINGS_MAX], next_payload[RINGS_MAX], lost[RINGS_MAX];
+    const char *wrong; /* the first thing */
+    bool met[RINGS_MAX];
+    bool started;
+    _Atomic bool finished;
+};
+
+static struct verdict *verdicts;
+static unsigned submitted;
+static _Atomic unsigned done;
+static int directory_fd = -1;
+static struct collector *collector;
+static pthread_t control;
+static struct reporter_spec spec;
+
+static void object(struct verdict *verdict, const char *what)
+{
+    if (!verdict->wrong)
+        verdict->wrong = what;
+}
+
+static const struct gb_event_attr *find(const struct gb_event *event, const char *key)
+{
+    for (unsigned i = 0; i < event->attr_count; i++)
+        if (!strcmp(event->attrs[i].key->text, key))
+            return &event->attrs[i];
+    return NULL;
+}
+
+static uint64_t number(const struct gb_event_attr *attr)
+{
+    return attr->value.type == GB_VALUE_INT ? (uint64_t)attr->value.as.i : attr->value.as.u;
+}
+
+/* I5 */
+static void check_text(struct verdict *verdict, const struct gb_event_attr *attr, uint64_t n)
+{
+    bool whole = attr->value.type == GB_VALUE_TEXT && attr->value.length == TEXT_LENGTH;
+    for (unsigned i = 0; whole && i < TEXT_LENGTH; i++)
+        whole = attr->value.as.text[i] == payload_byte(n, i);
+    if (!whole)
+        object(verdict, "I5: a text is torn");
+}
+
+static void check_payload(struct verdict *verdict, const struct gb_event *event, uint64_t n)
+{
+    const struct gb_event_attr *check = find(event, "check"), *text = find(event, "text"), *more = find(event, "more");
+    if (!check || number(check) != payload_check(n))
+        object(verdict, "I5: payload and check disagree");
+    if (text)
+        check_text(verdict, text, n);
+    if (more)
+        check_text(verdict, more, n);
+}
+
+/* I3: every gap of the payloads is what the lost record before it says. */
+static void check_counter(struct verdict *verdict, const struct gb_run *run, const struct gb_event *event)
+{
+    const struct gb_event_attr *i = find(event, "i");
+    uint32_t ring = run->ring;
+    if (!i) {
+        object(verdict, "I5: a counter without its payload");
+        return;
+    }
+    uint64_t n = number(i);
+    check_payload(verdict, event, n);
+    if (verdict->met[ring] && n != verdict->next_payload[ring] + verdict->lost[ring])
+        object(verdict, "I3: a gap that was not told, or is not there");
+    verdict->met[ring] = true;
+    verdict->next_payload[ring] = n + 1;
+    verdict->lost[ring] = 0;
+}
+
+static void record_event(struct verdict *verdict, const struct gb_run *run, const struct gb_event *event)
+{
+    uint32_t ring = run->ring;
+    bool open = (event->flags & GB_EVENT_UNFINISHED) && !(event->flags & GB_EVENT_ABANDONED);
+    if (ring >= RINGS_MAX) {
+        object(verdict, "a ring that no worker made");
+        return;
+    }
+    if (event->kind == GB_EVENT_LOST) {
+        for (unsigned i = 0; i < GB_WORKER_CAUSES; i++)
+            if (i != GBW_BAD_VALUE) /* has no payload of its own */
+                verdict->lost[ring] += event->as.account->dropped[i];
+        return;
+    }
+    if (event->seq < verdict->next_seq[ring])
+        object(verdict, "I3, I4: sequences do not rise");
+    verdict->next_seq[ring] = event->seq + 1;
+    verdict->unfinished += open;
+    verdict->events += !open;
+    if (event->kind == GB_EVENT_TIMING) {
+        verdict->timings += !open && !(event->flags & GB_EVENT_DETACHED) && strcmp(event->path->name, "elsewhere") != 0;
+        if (!strcmp(event->path->name, "outer"))
+            check_payload(verdict, event, 7);
+    } else if (event->kind == GB_EVENT_COUNTER) {
+        if (!strcmp(event->path->name, "n"))
+            check_counter(verdict, run, event);
+        else
+            verdict->handled += !strcmp(event->path->name, "handled");
+    }
+}
+
+static struct verdict *verdict_of(const struct gb_worker *worker)
+{
+    unsigned index;
+    return worker && sscanf(worker->segment + 24, "%8x", &index) == 1 && index < CASES_MAX ? &verdicts[index] : NULL;
+}
+
+static void record_run(const struct gb_run *run)
+{
+    struct verdict *verdict = verdict_of(run->worker);
+    for (uint32_t i = 0; verdict && i < run->count; i++) {
+        const struct gb_event *event = &run->events[i];
+        if (atomic_load_explicit(&verdict->finished, memory_order_relaxed)) {
+            object(verdict, "something was told after the end");
+        } else if (event->kind == GB_EVENT_STARTED) {
+            if (verdict->started)
+                object(verdict, "I4: its start was told twice");
+            verdict->started = true;
+        } else if (event->kind == GB_EVENT_FINISHED) {
+            verdict->account = *event->as.account;
+            atomic_store_explicit(&verdict->finished, true, memory_order_release);
+            atomic_fetch_add(&done, 1);
+        } else if (run->ring_known) {
+            record_event(verdict, run, event);
+        }
+    }
+}
+
+static void record_batch(void *self, const struct gb_batch *batch)
+{
+    (void)self;
+    for (uint32_t i = 0; i < batch->run_count; i++)
+        record_run(&batch->runs[i]);
+}
+
+static int open_reporter(const struct gb_reporter_setup *setup, void **ret_self)
+{
+    (void)setup;
+    *ret_self = NULL;
+    return 0;
+}
+
+static int flush(void *self)
+{
+    (void)self;
+    return 0;
+}
+
+static bool is_durable(void *self)
+{
+    (void)self;
+    return true;
+}
+
+static void close_reporter(void *self)
+{
+    (void)self;
+}
+
+static const struct gb_option no_options[] = {{0}};
+static const struct gb_reporter judge = {
+    .abi = GB_REPORTER_ABI,
+    .size = sizeof(struct gb_reporter),
+    .name = "judge",
+    .help = "holds what is told against what was emitted",
+    .options = no_options,
+    .open = open_reporter,
+    .record_batch = record_batch,
+    .flush = flush,
+    .durable = is_durable,
+    .close = close_reporter,
+};
+
+static void *run_collector(void *unused)
+{
+    if (collector_run(collector))
+        exit(1);
+    return unused;
+}
+
+void judge_start(const char *directory)
+{
+    verdicts = calloc(CASES_MAX, sizeof(*verdicts)); /* mapped as it is used */
+    directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    spec = (struct reporter_spec){.reporter = &judge, .name = "judge", .queue = 4096, .when_behind = BEHIND_HOLD};
+    const struct collector_config config = {
+        .directory = directory, .reporters = &spec, .reporter_count = 1, .quiet = true};
+    if (!verdicts || directory_fd < 0 || collector_start(&config, &collector) ||
+        pthread_create(&control, NULL, run_collector, NULL)) {
+        fprintf(stderr, "the judge cannot start\n");
+        exit(1);
+    }
+}
+
+void judge_await(unsigned under_way)
+{
+    int64_t deadline = clock_mono_now() + PATIENCE_NS;
+    while (submitted - atomic_load(&done) > under_way && clock_mono_now() < deadline)
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+}
+
+static void fail(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+/* All data of the file, holes left out. */
+static void copy_file(int from, int to)
+{
+    static char bytes[1 << 16];
+    struct stat status;
+    if (fstat(from, &status) || ftruncate(to, status.st_size))
+        fail("a copy");
+    for (off_t at = 0; (at = lseek(from, at, SEEK_DATA)) >= 0;) {
+        off_t end = lseek(from, at, SEEK_HOLE);
+        while (at < end) {
+            size_t length = end - at < (off_t)sizeof bytes ? (size_t)(end - at) : sizeof bytes;
+            ssize_t got = pread(from, bytes, length, at);
+            if (got <= 0 || pwrite(to, bytes, (size_t)got, at) != got)
+                fail("a copy");
+            at += got;
+        }
+    }
+}
+
+/* The id of the next case, in binary and as it stands in the file's name. */
+static void next_id(uint8_t bytes[16], char name[64])
+{
+    char id[33];
+    if (submitted >= CASES_MAX) {
+        fprintf(stderr, "more than %u cases\n", CASES_MAX);
+        exit(1);
+    }
+    snprintf(id, sizeof id, "%024x%08x", 1, submitted);
+    for (unsigned i = 0; i < 16; i++)
+        sscanf(id + 2 * i, "%2hhx", &bytes[i]);
+    snprintf(name, 64, GBW_SEGMENT_PREFIX "%s" GBW_SEGMENT_SUFFIX, id);
+}
+
+static struct expected *submit(int fd, int from_directory, const char *path)
+{
+    uint8_t bytes[16];
+    char name[64];
+    next_id(bytes, name);
+    struct verdict *verdict = &verdicts[submitted++];
+    if (pwrite(fd, bytes, sizeof bytes, offsetof(struct gbw_header, segment_id)) != sizeof bytes ||
+        renameat(from_directory, path, directory_fd, name))
+        fail(path);
+    return &verdict->expected;
+}
+
+struct expected *judge_submit(int fd)
+{
+    static const char temporary[] = GBW_TEMP_PREFIX "copy";
+    int to = openat(directory_fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (to < 0)
+        fail(temporary);
+    copy_file(fd, to);
+    struct expected *expected = submit(to, directory_fd, temporary);
+    close(to);
+    return expected;
+}
+
+struct expected *judge_submit_itself(int fd, const char *path)
+{
+    return submit(fd, AT_FDCWD, path);
+}
+
+static uint64_t dropped_of(const struct gb_account *account)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < GB_WORKER_CAUSES; i++)
+        sum += account->dropped[i];
+    return sum;
+}
+
+static void check(struct verdict *verdict)
+{
+    const struct expected *expected = &verdict->expected;
+    const struct gb_account *account = &verdict->account;
+    uint64_t settled = account->delivered + expected->taken_before + dropped_of(account);
+    if (!atomic_load(&verdict->finished))
+        object(verdict, "its end was never told");
+    else if (settled < expected->returned)
+        object(verdict, "I1: an emit that returned is nowhere");
+    else if (settled > expected->begun)
+        object(verdict, "I1: more events than were begun");
+    else if (account->attempted - settled > 1)
+        object(verdict, "I2: the sums disagree by more than the one in flight");
+    else if (account->delivered != verdict->events)
+        object(verdict, "I2: the ledger says another number than was delivered");
+    else if (account->malformed)
+        object(verdict, "I5: malformed records");
+    else if (account->unfinished != verdict->unfinished)
+        object(verdict, "the ledger says another number of open scopes");
+    else if (expected->scopes_least == UINT64_MAX)
+        return;
+    else if (verdict->unfinished + verdict->timings < expected->scopes_begun)
+        object(verdict, "a scope that had begun vanished");
+    else if (verdict->unfinished + verdict->timings > expected->scopes_least + 1)
+        object(verdict, "a scope was told twice");
+}
+
+unsigned judge_end(void)
+{
+    unsigned violations = 0;
+    judge_await(0);
+    collector_stop(collector);
+    pthread_join(control, NULL);
+    collector_free(collector);
+    for (unsigned i = 0; i < submitted; i++) {
+        struct verdict *verdict = &verdicts[i];
+        check(verdict);
+        if (!verdict->wrong)
+            continue;
+        if (violations++ < SAID_MAX)
+            fprintf(
+                stderr,
+                "%s, instruction %llu: %s (attempted %llu, delivered %llu, dropped %llu; begun %llu, returned %llu, "
+                "scopes %llu; told %llu events, %llu timings, %llu open)\n",
+                verdict->expected.scenario, (unsigned long long)verdict->expected.point, verdict->wrong,
+                (unsigned long long)verdict->account.attempted, (unsigned long long)verdict->account.delivered,
+                (unsigned long long)dropped_of(&verdict->account), (unsigned long long)verdict->expected.begun,
+                (unsigned long long)verdict->expected.returned, (unsigned long long)verdict->expected.scopes_begun,
+                (unsigned long long)verdict->events, (unsigned long long)verdict->timings,
+                (unsigned long long)verdict->unfinished);
+    }
+    close(directory_fd);
+    free(verdicts);
+    return violations;
+}
+
+unsigned judge_cases(void)
+{
+    return submitted;
+}
