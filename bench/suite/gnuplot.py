@@ -2,6 +2,7 @@
 """Draws with gnuplot. In: a plot: title, axes, series of points. Out: NAME.gp, NAME.svg, NAME.png; the script holds its data, so that
 a plot can be drawn again by hand."""
 import math
+import re
 import shutil
 import subprocess
 import textwrap
@@ -48,7 +49,8 @@ def plain(text):
 
 def heading(plot):
     """The finding, and below it machine and date, at the left edge of the picture."""
-    lines = textwrap.wrap(plot.title, TITLE_WIDTH)
+    together = re.sub(r"(?<=\d) (?=(%|ns|µs|ms|s|k|M|KiB|MiB)\b|%)", "\u00a0", plot.title)
+    lines = textwrap.wrap(together, TITLE_WIDTH)
     for number, line in enumerate(lines):
         at = 1 - (26 + 21 * number) / plot.height
         yield f'set label {90 + number} "{{/:Bold {plain(line)}}}" at screen 0.02,{at:.4f} left font ",14"'

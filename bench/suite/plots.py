@@ -97,13 +97,13 @@ def scale(rows, cores):
         series.append(Series(name, [(row.x * aside, *spread(row.samples)) for row in curve], colour))
         if case.startswith("scope") and len(curve) > 1:
             first = statistics.median(curve[0].samples)
-            worst = max([worst] + [statistics.median(row.samples) / first for row in curve])
+            worst = max([worst] + [1 + abs(statistics.median(row.samples) / first - 1) for row in curve])
     if not any(one.points for one in series[:2]):
         return None
     most = max(row.x for case in ("scope_threads", "scope_processes") for row in rows.curve("scale", case))
     top = max(point[3] for one in series for point in one.points)
     ticks = ", ".join(f"{2 ** i}" for i in range(int(most).bit_length()))
-    title = (f"From 1 to {most:.0f} threads or processes a scope's CPU time stays within {share(worst - 1)}" if worst < 1.25 else
+    title = (f"From 1 to {most:.0f} threads or processes a scope's CPU time stays within {share(worst - 1)} of that of one" if worst < 1.25 else
              f"With up to {most:.0f} threads or processes a scope's CPU time rises to {times(worst)} times that of one")
     return Plot("scale", "scale", title,
                 f"CPU time of a call on its own thread; the bars span the 10th to the 90th percentile. The machine has {cores} cores (dashed line), one of "

@@ -50,6 +50,8 @@ class Runner:
         if trouble:
             end_group(process)
         status = process.wait()
+        process.stdout.close()
+        process.stderr.close()
         if not trouble and status:
             trouble = f"it ended with {describe_status(status)}"
         if trouble:
