@@ -55,20 +55,49 @@ static uint64_t hash_path(const struct gb_path *path)
     return hash != 0 ? hash : 1;
 }
 
-static uint64_t hash_of(struct otlp_spans *spans, const struct gb_path *path)
+/* NULL: no memory. */
+static struct otlp_span_path *known_path(struct otlp_spans *spans, const struct gb_path *path)
 {
     if (path->id >= spans->path_room) {
         uint32_t room = path->id < UINT32_MAX / 2 - 64 ? 2 * path->id + 64 : 0;
-        uint64_t *grown = room > 0 ? realloc(spans->by_path, room * sizeof(*grown)) : NULL;
+        struct otlp_span_path *grown = room > 0 ? realloc(spans->by_path, room * sizeof(*grown)) : NULL;
         if (grown == NULL)
-            return hash_path(path);
+            return NULL;
         memset(grown + spans->path_room, 0, (room - spans->path_room) * sizeof(*grown));
         spans->by_path = grown;
         spans->path_room = room;
     }
-    if (spans->by_path[path->id] == 0)
-        spans->by_path[path->id] = hash_path(path);
-    return spans->by_path[path->id];
+    struct otlp_span_path *known = &spans->by_path[path->id];
+    if (known->hash == 0 || known->attribute.failed) {
+        known->hash = hash_path(path);
+        protobuf_clear(&known->attribute);
+        otlp_put_text(&known->attribute, SPAN_ATTRIBUTES, OTLP_SCOPE_KEY, path->text, path->length);
+    }
+    return known;
+}
+
+static uint64_t hash_of(struct otlp_spans *spans, const struct gb_path *path)
+{
+    const struct otlp_span_path *known = known_path(spans, path);
+    return known != NULL ? known->hash : hash_path(path);
+}
+
+/* Runs of one thread come one after the other, with thousands of spans. */
+static const struct otlp_span_thread *known_thread(struct otlp_spans *spans, const struct gb_run *run)
+{
+    struct otlp_span_thread *thread = &spans->thread;
+    if (thread->ring == run->ring && thread->lease == run->lease && thread->hash != 0 && !thread->attributes.failed &&
+        memcmp(thread->segment, run->worker->segment, sizeof(thread->segment)) == 0)
+        return thread;
+    memcpy(thread->segment, run->worker->segment, sizeof(thread->segment));
+    thread->ring = run->ring;
+    thread->lease = run->lease;
+    thread->hash = mix(mix(mix_text(2, thread->segment, sizeof(thread->segment) - 1), run->ring), run->lease);
+    protobuf_clear(&thread->attributes);
+    otlp_put_int(&thread->attributes, SPAN_ATTRIBUTES, "thread.id", run->tid);
+    otlp_put_text(&thread->attributes, SPAN_ATTRIBUTES, "thread.name", run->thread,
+                  strnlen(run->thread, sizeof(run->thread)));
+    return thread;
 }
 
 /* The ordinal of the root with all its bits. */
@@ -103,11 +132,8 @@ static uint64_t not_zero(uint64_t hash)
     return hash != 0 ? hash : 1;
 }
 
-static struct identity identify(struct otlp_spans *spans, const struct gb_run *run, const struct gb_event *event,
-                                uint64_t root)
+static struct identity identify(struct otlp_spans *spans, uint64_t thread, const struct gb_event *event, uint64_t root)
 {
-    uint64_t thread = mix_text(2, run->worker->segment, sizeof(run->worker->segment) - 1);
-    thread = mix(mix(thread, run->ring), run->lease);
     struct identity identity = {.trace = {mix(mix(thread, root), 3), not_zero(mix(mix(thread, root), 4))}};
     uint64_t span = mix(mix(mix(thread, 5), hash_of(spans, event->path)), event->call_count);
     if (event->flags & GB_EVENT_DETACHED)
@@ -140,12 +166,26 @@ static void put_status(struct protobuf *out, const struct gb_event *event)
     protobuf_end(out, status);
 }
 
-static void put_attributes(struct protobuf *out, const struct gb_run *run, const struct gb_event *event)
+/* What was encoded before goes in as it is; when there was no memory for it, this span goes without, as the request would. */
+static void put_encoded(struct protobuf *out, const struct protobuf *encoded)
+{
+    if (encoded->failed)
+        out->failed = true;
+    else
+        protobuf_put_raw(out, encoded->bytes, encoded->length);
+}
+
+static void put_attributes(struct otlp_spans *spans, const struct otlp_span_thread *thread,
+                           const struct gb_event *event)
 {
     static const struct gb_event_value yes = {.type = GB_VALUE_BOOL, .as.boolean = true};
-    otlp_put_text(out, SPAN_ATTRIBUTES, OTLP_SCOPE_KEY, event->path->text, event->path->length);
-    otlp_put_int(out, SPAN_ATTRIBUTES, "thread.id", run->tid);
-    otlp_put_text(out, SPAN_ATTRIBUTES, "thread.name", run->thread, strnlen(run->thread, sizeof(run->thread)));
+    struct protobuf *out = &spans->request;
+    const struct otlp_span_path *path = known_path(spans, event->path);
+    if (path != NULL)
+        put_encoded(out, &path->attribute);
+    else
+        out->failed = true;
+    put_encoded(out, &thread->attributes);
     if (event->flags & GB_EVENT_UNFINISHED)
         otlp_put_attribute(out, SPAN_ATTRIBUTES, "gb.unfinished", strlen("gb.unfinished"), &yes);
     for (uint32_t i = 0; i < event->attr_count; i++)
@@ -172,7 +212,8 @@ bool otlp_spans_add(struct otlp_spans *spans, struct otlp_worker *worker, const 
     int64_t duration_ns = event->as.duration_ns > 0 ? event->as.duration_ns : 0;
     if (duration_ns < spans->min_ns || (spans->levels > 0 && event->path->depth >= spans->levels))
         return false;
-    struct identity identity = identify(spans, run, event, root);
+    const struct otlp_span_thread *thread = known_thread(spans, run);
+    struct identity identity = identify(spans, thread->hash, event, root);
     if (identity.trace[1] > spans->sampled)
         return false;
     open_worker(spans, worker);
@@ -186,7 +227,7 @@ bool otlp_spans_add(struct otlp_spans *spans, struct otlp_worker *worker, const 
     protobuf_uint(out, SPAN_KIND, KIND_INTERNAL);
     protobuf_fixed64(out, SPAN_START, (uint64_t)event->start_wall_ns);
     protobuf_fixed64(out, SPAN_END, (uint64_t)(event->start_wall_ns + duration_ns));
-    put_attributes(out, run, event);
+    put_attributes(spans, thread, event);
     put_status(out, event);
     protobuf_end(out, span);
     spans->count++;
@@ -213,5 +254,8 @@ void otlp_spans_reset(struct otlp_spans *spans)
 void otlp_spans_free(struct otlp_spans *spans)
 {
     protobuf_free(&spans->request);
+    protobuf_free(&spans->thread.attributes);
+    for (uint32_t i = 0; i < spans->path_room; i++)
+        protobuf_free(&spans->by_path[i].attribute);
     free(spans->by_path);
 }

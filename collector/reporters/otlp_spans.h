@@ -17,12 +17,27 @@ struct otlp_lease {
     uint64_t lease, root;
 };
 
+/* What the spans of a path have in common; hash 0: not known yet. */
+struct otlp_span_path {
+    uint64_t hash;
+    struct protobuf attribute; /* gb.scope */
+};
+
+/* What the spans of a thread have in common: of the last one that was seen. */
+struct otlp_span_thread {
+    char segment[33];
+    uint32_t ring;
+    uint64_t lease, hash;
+    struct protobuf attributes; /* thread.id, thread.name */
+};
+
 struct otlp_spans {
     int64_t min_ns;
-    uint32_t levels;   /* scopes deeper than so many levels make none; 0: all do */
-    uint64_t sampled;  /* a trace is kept when its hash is not above; UINT64_MAX: all */
-    uint64_t *by_path; /* hashes of paths; 0: not known yet */
+    uint32_t levels;  /* scopes deeper than so many levels make none; 0: all do */
+    uint64_t sampled; /* a trace is kept when its hash is not above; UINT64_MAX: all */
+    struct otlp_span_path *by_path;
     uint32_t path_room;
+    struct otlp_span_thread thread;
 
     struct protobuf request; /* what comes next: closed ResourceSpans, and the open one of `worker` */
     const struct otlp_worker *worker;

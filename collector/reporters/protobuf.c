@@ -15,13 +15,11 @@
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_DELIMITED = 2 };
 
-/* Room for `more` bytes at the end; NULL: failed. */
-static uint8_t *reserve(struct protobuf *out, size_t more)
+/* More than there is room for: moves. NULL: failed. */
+static __attribute__((noinline)) uint8_t *grow(struct protobuf *out, size_t more)
 {
     if (out->failed)
         return NULL;
-    if (more <= out->capacity - out->length)
-        return out->bytes + out->length;
     size_t capacity = out->capacity > 0 ? out->capacity : FIRST_CAPACITY;
     while (capacity - out->length < more && capacity <= SIZE_MAX / 2)
         capacity *= 2;
@@ -33,6 +31,14 @@ static uint8_t *reserve(struct protobuf *out, size_t more)
     out->bytes = bytes;
     out->capacity = capacity;
     return bytes + out->length;
+}
+
+/* Room for `more` bytes at the end; NULL: failed. Every field asks for it several times, so it is a comparison and no call. */
+static inline uint8_t *reserve(struct protobuf *out, size_t more)
+{
+    if (__builtin_expect(!out->failed && more <= out->capacity - out->length, 1))
+        return out->bytes + out->length;
+    return grow(out, more);
 }
 
 static size_t write_varint(uint8_t *at, uint64_t value)

@@ -190,7 +190,9 @@ def compare_spans(name, log, requests):
             orphans += 1
             continue
         check(f"{name}: the parent's scope", around["attributes"]["gb.scope"] + "." + own, scope)
-        check(f"{name}: the parent is around it", int(around["startTimeUnixNano"]) <= int(span["startTimeUnixNano"]), True)
+        # to the µs: the two may have been converted by different samples of the clocks, which differ by some ns
+        early = int(around["startTimeUnixNano"]) - int(span["startTimeUnixNano"])
+        check(f"{name}: the parent is around it", early <= 1000, True)
     check(f"{name}: spans without their parent", orphans, 0)
     print(f"{name}: {len(spans)} spans, {len({trace for trace, _ in spans})} traces")
 
