@@ -6,6 +6,7 @@
 #include "collector/options.h"
 #include "collector/reporters/builtin.h"
 #include "collector/reporters/escape.h"
+#include "collector/wrap.h"
 
 static void print_value(FILE *out, const struct gb_option *option)
 {
@@ -60,16 +61,18 @@ void options_print_help(FILE *out, const struct gb_option *options)
     for (; options && options->name; options++) {
         fprintf(out, "    %s=", options->name);
         print_value(out, options);
-        fprintf(out, "\n        %s", options->help);
-        if (options->fallback)
-            fprintf(out, " (default: %s)", options->fallback);
         fputc('\n', out);
+        char text[1024];
+        snprintf(text, sizeof(text), "%s%s%s%s", options->help, options->fallback ? " (default: " : "",
+                 options->fallback ? options->fallback : "", options->fallback ? ")" : "");
+        wrap_text(out, text, 8, 0);
     }
 }
 
 void reporter_print_help(FILE *out, const struct gb_reporter *reporter)
 {
-    fprintf(out, "%s: %s\n", reporter->name, reporter->help);
+    unsigned column = (unsigned)fprintf(out, "%s: ", reporter->name);
+    wrap_text(out, reporter->help, 0, column);
     options_print_help(out, reporter->options);
 }
 
@@ -81,5 +84,5 @@ void reporters_print_help(FILE *out)
     }
     fputs("every reporter:\n", out);
     options_print_help(out, reporter_common_options);
-    fputs("\na plug-in: --reporter ./x.so:key=value (gb reporters check ./x.so shows its options)\n", out);
+    fputs("\na plug-in: --reporter ./x.so:key=value (its options: gb reporters check ./x.so)\n", out);
 }

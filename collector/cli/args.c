@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/wrap.h"
+
 #define OPTIONS_MAX 24
-#define WIDTH 80u
 #define HELP_COLUMN 28u
 #define LONG_ONLY 1000 /* getopt's value of row i without a letter: LONG_ONLY + i */
 #define HELP 900
@@ -60,7 +61,7 @@ static void say_accepted(const struct args_command *command)
         used += (size_t)snprintf(list + used, sizeof(list) - used, "--%s%s%s, ", row->name,
                                  row->value != NULL ? " " : "", row->value != NULL ? row->value : "");
     snprintf(list + used, sizeof(list) - used, "--help, --version");
-    args_fold(stderr, list, 0, 0);
+    wrap_text(stderr, list, 0, 0);
 }
 
 static int wrong(const struct args *args, const char *what, const char *word)
@@ -133,34 +134,6 @@ bool args_nothing_left(const struct args *args)
     return false;
 }
 
-void args_fold(FILE *out, const char *text, unsigned indent, unsigned column)
-{
-    fprintf(out, "%*s", column < indent ? (int)(indent - column) : 0, "");
-    unsigned at = column < indent ? indent : column;
-    bool begun = false;
-    while (*text != '\0') {
-        if (strncmp(text, "\n\n", 2) == 0) {
-            fprintf(out, "\n\n%*s", (int)indent, "");
-            at = indent;
-            begun = false;
-        }
-        text += strspn(text, " \n");
-        unsigned length = (unsigned)strcspn(text, " \n");
-        if (length == 0)
-            break;
-        if (begun && at + 1 + length > WIDTH) {
-            fprintf(out, "\n%*s", (int)indent, "");
-            at = indent;
-            begun = false;
-        }
-        fprintf(out, "%s%.*s", begun ? " " : "", (int)length, text);
-        at += length + begun;
-        begun = true;
-        text += length;
-    }
-    fputc('\n', out);
-}
-
 static void help_row(FILE *out, char letter, const char *name, const char *value, const char *help)
 {
     char head[80];
@@ -174,13 +147,13 @@ static void help_row(FILE *out, char letter, const char *name, const char *value
         fputc('\n', out);
         used = 0;
     }
-    args_fold(out, help, HELP_COLUMN, (unsigned)used);
+    wrap_text(out, help, HELP_COLUMN, (unsigned)used);
 }
 
 void args_help(const struct args_command *command, FILE *out)
 {
     fprintf(out, "usage: %s %s\n\n", command->program, command->synopsis);
-    args_fold(out, command->about, 0, 0);
+    wrap_text(out, command->about, 0, 0);
     fputc('\n', out);
     for (const struct args_option *row = command->options; row->name != NULL; row++)
         help_row(out, row->letter, row->name, row->value, row->help);

@@ -21,7 +21,7 @@ struct args_option {
 struct args_command {
     const char *program;  /* "gb run" */
     const char *synopsis; /* what follows the program, one line */
-    const char *about;    /* paragraphs, separated by an empty line; folded to 80 columns */
+    const char *about;    /* paragraphs, separated by an empty line; wrapped at 80 columns */
     const struct args_option *options;
     bool takes_command; /* options end at the first word that is none: the rest is a command of the user's */
 };
@@ -47,9 +47,6 @@ bool args_nothing_left(const struct args *args);
 
 void args_help(const struct args_command *command, FILE *out);
 void args_version(const char *program);
-
-/* Writes `text` folded to 80 columns, every line after `indent` blanks; the first starts at column `column`. */
-void args_fold(FILE *out, const char *text, unsigned indent, unsigned column);
 
 /* Which of `count` words is the one that was meant, or NULL when none is near. */
 const char *args_nearest(const char *word, const char *const *words, size_t count);

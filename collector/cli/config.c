@@ -15,6 +15,7 @@
 #include "collector/reporters/builtin.h"
 #include "collector/reporters/escape.h"
 #include "collector/reporters/summary_format.h"
+#include "collector/wrap.h"
 
 enum { OPTION_CONFIG, OPTION_JSON };
 static const struct args_option config_options[] = {
@@ -44,7 +45,7 @@ static void write_setting(const struct setting *setting)
         format_fit(stdout, setting->given, format_columns(setting->given) < 60 ? format_columns(setting->given) : 60,
                    false);
         fputs("\n    accepted: ", stdout);
-        args_fold(stdout, setting->accepted, 14, 14);
+        wrap_text(stdout, setting->accepted, 14, 14);
     }
 }
 
