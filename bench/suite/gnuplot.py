@@ -40,6 +40,7 @@ class Plot:
     bars: list = field(default_factory=list)  # (label, value, low, high, colour, text): a plot of bars instead of series
     footer: str = ""
     height: int = 520
+    doubtful: bool = False  # too noisy to show to others
 
 
 def plain(text):

@@ -180,11 +180,11 @@ def overhead(rows):
         told.append(f"{signed(worst.value)} ({signed(worst.low)} to {signed(worst.high)}) at {count(rate)} events a second")
     noisy = max(estimate.high - estimate.low for x, estimate in found if x in shown) > 0.2
     title = ("Too noisy here to tell what telemetry adds to the wall time: " if noisy else "Telemetry and its collector change the wall time by ") + ", ".join(told)
-    return Plot("overhead", "app", title,
-                "Difference to the same program with telemetry compiled out, all cores busy and the collector sharing them; median over the rounds, and the "
+    return Plot("overhead", "app", title, doubtful=noisy,
+                caption="Difference to the same program with telemetry compiled out, all cores busy and the collector sharing them; median over the rounds, and the "
                 "95 % interval. Rounds in which an event was dropped are left out.",
-                "events a second, of all threads (logarithmic)", "difference, %", series,
-                ["set logscale x", f"set xrange [{rates[0] / 1.6:g}:{rates[-1] * 1.6:g}]", "set xtics ('1 k' 1e3, '10 k' 1e4, '100 k' 1e5, '1 M' 1e6, '10 M' 1e7)", "set xzeroaxis lc rgb '#444444' lt 1"])
+                x_label="events a second, of all threads (logarithmic)", y_label="difference, %", series=series,
+                settings=["set logscale x", f"set xrange [{rates[0] / 1.6:g}:{rates[-1] * 1.6:g}]", "set xtics ('1 k' 1e3, '10 k' 1e4, '100 k' 1e5, '1 M' 1e6, '10 M' 1e7)", "set xzeroaxis lc rgb '#444444' lt 1"])
 
 
 # ---- the drain's policy ----

@@ -3,10 +3,10 @@
 import re
 
 from . import gnuplot, machine, plots, statistics
-from .tables import Table, amount
+from .tables import Table, amount, count
 
 BEGIN, END = "<!-- bench: begin (./run bench --readme) -->", "<!-- bench: end -->"
-SHOWN = ("cost", "overhead")
+SHOWN = ("cost", "overhead", "scale")  # the first two that are not doubtful
 ROWS = (("floor_two_clock_reads", "two clock reads (the floor of a scope)"), ("floor_one_clock_read", "one clock read (the floor of a metric)"),
         ("scope_disabled", "`GB_SCOPE`, disabled"), ("scope", "`GB_SCOPE`"), ("scope_3_attributes", "`GB_SCOPE` with 3 numbers"),
         ("scope_8_attributes", "`GB_SCOPE` with 8 numbers"), ("scope_text", "`GB_SCOPE` with a short text"),
@@ -29,13 +29,24 @@ def table(rows):
     return made
 
 
+def collector(rows):
+    """What the other process takes, in a sentence."""
+    each, highest = rows.curve("drain", "collector_cpu_per_event"), rows.curve("loss", "highest_rate", reporter="summary")
+    default = [row for row in highest if row.x == 2 ** 20]
+    if each:
+        yield (f"The collector takes {amount(statistics.median(each[-1].samples), 'ns')} of CPU an event into `summary`, at {count(each[-1].x)} events "
+               "a second, on another core.")
+    if default:
+        yield f"Up to {amount(statistics.median(default[0].samples), 'events/s')} reach it without a drop (rings of 1 MiB)."
+
+
 def text(run, drawn):
     lines = [BEGIN, "", f"{machine.short(run.machine)}, {run.machine.get('compiler', '?')}, clock source {run.machine.get('clock_source')}; "
              f"{run.day}{', a quick run' if run.quick else ''}."]
     busy = [warning for warning in run.warnings if "other programs" in warning or "busy before" in warning]
     if busy:
         lines += ["Other programs used the cores meanwhile, so these figures are too high."]
-    lines += ["", *table(run.rows).markdown(), ""]
+    lines += ["", *table(run.rows).markdown(), "", *collector(run.rows), ""]
     for plot in drawn:
         lines += [f"![{plot.title}](docs/bench/{plot.name}.svg)", "", f"*{plot.caption}*", ""]
     return "\n".join(lines + [END])
@@ -46,8 +57,10 @@ def update(run, root):
         raise ReadmeError("--readme needs the part emit in the run")
     target = root / "docs/bench"
     target.mkdir(parents=True, exist_ok=True)
-    drawn = [plot for plot in plots.make_all(run) if plot.name in SHOWN]
-    drawn.sort(key=lambda plot: SHOWN.index(plot.name))
+    drawn = [plot for plot in plots.make_all(run) if plot.name in SHOWN and not plot.doubtful]
+    drawn = sorted(drawn, key=lambda plot: SHOWN.index(plot.name))[:2]
+    for old in target.glob("*.svg"):
+        old.unlink()
     if not gnuplot.available():
         raise ReadmeError("--readme needs gnuplot")
     for plot in drawn:
