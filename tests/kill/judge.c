@@ -30,7 +30,8 @@ struct verdict {
     struct gb_account account;
     uint64_t events, timings, unfinished, handled; /* timings: of scopes */
     uint64_t next_seq[RINGS_MAX], next_payload[RINGS_MAX], lost[RINGS_MAX];
-    const char *wrong; /* the first thing */
+    uint64_t first_payload; /* of the first ring, less what was told as lost before it */
+    const char *wrong;      /* the first thing */
     bool met[RINGS_MAX];
     bool started;
     _Atomic bool finished;
@@ -97,6 +98,8 @@ static void check_counter(struct verdict *verdict, const struct gb_run *run, con
     check_payload(verdict, event, n);
     if (verdict->met[ring] && n != verdict->next_payload[ring] + verdict->lost[ring])
         object(verdict, "I3: a gap that was not told, or is not there");
+    if (!verdict->met[ring] && ring == 0)
+        verdict->first_payload = n - verdict->lost[ring];
     verdict->met[ring] = true;
     verdict->next_payload[ring] = n + 1;
     verdict->lost[ring] = 0;
@@ -324,6 +327,9 @@ static void check(struct verdict *verdict)
         object(verdict, "I2: the sums disagree by more than the one in flight");
     else if (account->delivered != verdict->events)
         object(verdict, "I2: the ledger says another number than was delivered");
+    else if (verdict->met[0] && expected->first_payload != UINT64_MAX &&
+             verdict->first_payload != expected->first_payload)
+        object(verdict, "I3: a gap before the first event that was not told, or is not there");
     else if (account->malformed)
         object(verdict, "I5: malformed records");
     else if (account->unfinished != verdict->unfinished)

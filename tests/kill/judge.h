@@ -18,6 +18,7 @@ struct expected {
     uint64_t begun, returned;            /* least begun, most returned; the worker's own emits and its handler's */
     uint64_t scopes_least, scopes_begun; /* begins of scopes that returned: least, most; scopes_least ~0: not checked */
     uint64_t taken_before;               /* events that a collector had taken out of the ring already */
+    uint64_t first_payload;              /* of what is in the first ring now, lost ones included; ~0: not known */
 };
 
 /* Starts the collector on `directory`. Exits the test on failure. */

@@ -156,7 +156,8 @@ static void begin_case(struct stepper *stepper, struct expected *expected)
                                   .point = stepper->points,
                                   .begun = UINT64_MAX,
                                   .scopes_least = stepper->many_open ? UINT64_MAX : UINT64_MAX - 1,
-                                  .taken_before = stepper->taken_before};
+                                  .taken_before = stepper->taken_before,
+                                  .first_payload = stepper->first_payload};
     stepper->last = expected;
 }
 

@@ -19,7 +19,7 @@ struct stepper {
     pid_t pid, tid;
     volatile struct tally *tally;
     uint64_t points, states;
-    uint64_t taken_before;
+    uint64_t taken_before, first_payload;
     bool many_open; /* scopes deeper than the segment shows */
     /* the worker's segment, as far as it is there */
     int fd;

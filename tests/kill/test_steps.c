@@ -36,8 +36,11 @@ struct scenario {
 
 static struct stepper start(const struct scenario *scenario)
 {
-    struct stepper stepper = {
-        .scenario = scenario->name, .directory = segments, .program = program, .many_open = scenario->many_open};
+    struct stepper stepper = {.scenario = scenario->name,
+                              .directory = segments,
+                              .program = program,
+                              .many_open = scenario->many_open,
+                              .first_payload = UINT64_MAX};
     stepper_start(&stepper);
     return stepper;
 }
@@ -63,8 +66,10 @@ static void take_all(struct stepper *stepper)
 static uint64_t step_through(const struct scenario *scenario)
 {
     struct stepper stepper = start(scenario);
-    if (scenario->takes)
+    if (scenario->takes) {
         take_all(&stepper);
+        stepper.first_payload = stepper.taken_before;
+    }
     if (!stepper_begin(&stepper)) {
         fprintf(stderr, "%s: the worker ended before its emits\n", scenario->name);
         exit(1);
@@ -85,8 +90,10 @@ static uint64_t step_through(const struct scenario *scenario)
 static void kill_after(const struct scenario *scenario, uint64_t steps)
 {
     struct stepper stepper = start(scenario);
-    if (scenario->takes)
+    if (scenario->takes) {
         take_all(&stepper);
+        stepper.first_payload = stepper.taken_before;
+    }
     stepper_begin(&stepper);
     for (uint64_t i = 0; i < steps && stepper_step(&stepper, 0); i++)
         ;
