@@ -139,6 +139,7 @@ static void allow_directories(struct sandbox *sandbox)
     allow_beside(sandbox, path, LANDLOCK_WRITE_AND_MAKE);
     if (sandbox->plan->config)
         allow_beside(sandbox, sandbox->plan->config, LANDLOCK_READ);
+    allow(sandbox, "/proc/self/task", LANDLOCK_WRITE); /* the names of threads */
     for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++)
         allow(sandbox, read_only[i], LANDLOCK_READ);
 }

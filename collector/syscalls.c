@@ -31,7 +31,8 @@ static const char *const allowed[] = {
     "exit", "exit_group", "get_robust_list", "getegid", "geteuid", "getgid", "getpgrp", "getpid", "getppid",
     "getrandom", "getrlimit", "getrusage", "gettid", "getuid", "pidfd_open", "prctl", "prlimit64", "rseq",
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait", "sched_getaffinity",
-    "sched_yield", "set_robust_list", "set_tid_address", "sigaltstack", "sysinfo", "tgkill", "uname",
+    "sched_getattr", "sched_setattr", "sched_yield", "set_robust_list", "set_tid_address", "sigaltstack", "sysinfo",
+    "tgkill", "uname",
     /* time */
     "clock_getres", "clock_gettime", "gettimeofday", "time"};
 
