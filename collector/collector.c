@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "collector/clock.h"
+#include "collector/notify.h"
 #include "collector/say.h"
 #include "collector/sigbus.h"
 #include "collector/status.h"
@@ -193,7 +194,9 @@ static void do_each_second(struct collector *collector, int64_t now)
 
 static void tick(struct collector *collector)
 {
-    do_each_second(collector, clock_mono_now());
+    int64_t now = clock_mono_now();
+    do_each_second(collector, now);
+    notify_alive(now, drain_passes(collector->drain));
     reload_tick(collector);
     roster_probe(collector->roster, false);
     roster_retire(collector->roster, collector->fanout);
@@ -295,6 +298,7 @@ int collector_run(struct collector *collector)
             break;
         wait_for_events(collector, choose_tick(collector));
     }
+    notify_stopping();
     finish(collector);
     if (!collector->config.quiet)
         collector_print_ledger(collector, stderr);

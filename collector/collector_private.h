@@ -30,7 +30,7 @@ struct collector {
     int epoll, wake, status;
     atomic_bool stop, reopen;
     bool lock_gone, reaped_pending, finished;
-    bool reread_pending, changing;
+    bool reread_pending, changing, reloading;
     int64_t reopened_ns;
     char *changes; /* what is under way, for a message */
     int64_t sampled_ns, swept_ns, fast_since_ns;

@@ -39,6 +39,7 @@ struct drain {
     pthread_t thread;
     bool runs;
     atomic_bool stopping;
+    _Atomic uint64_t passes; /* the drain thread writes it */
     int64_t sleep_ns;
 };
 
@@ -181,6 +182,7 @@ static void *run(void *argument)
     urcu_qsbr_register_thread();
     while (!atomic_load_explicit(&drain->stopping, memory_order_acquire)) {
         pass(drain);
+        atomic_fetch_add_explicit(&drain->passes, 1, memory_order_relaxed);
         if (!drain->taker.more || drain->taker.starved || drain->taker.hurried)
             sleep_a_while(drain);
     }
@@ -212,6 +214,11 @@ int drain_start(struct cds_list_head *segments, struct fanout *fanout, struct be
     drain->runs = true;
     *ret_drain = drain;
     return 0;
+}
+
+uint64_t drain_passes(const struct drain *drain)
+{
+    return atomic_load_explicit(&drain->passes, memory_order_relaxed);
 }
 
 void drain_stop(struct drain *drain)

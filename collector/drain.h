@@ -11,6 +11,7 @@
 #define GB_COLLECTOR_DRAIN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "collector/bell.h"
 #include "collector/fanout.h"
@@ -22,6 +23,9 @@ struct drain;
 int drain_start(struct cds_list_head *segments, struct fanout *fanout, struct bell *bell, struct drain **ret_drain);
 
 /* Control thread: sets a segment's life to SEGMENT_DEAD first when it is; the drain moves it to CLOSED and COMMITTED. */
+
+/* Any thread: passes so far. Some ten a second when idle; one that stands still hangs. */
+uint64_t drain_passes(const struct drain *drain);
 
 /* Control thread: takes everything that is published now, closes batches, stores checkpoints, and ends the thread. Afterwards
  * call fanout_stop, then drain_finish, which publishes the last heads and checkpoints from what was committed. */

@@ -15,6 +15,7 @@
 #include "collector/cli/args.h"
 #include "collector/collector.h"
 #include "collector/config.h"
+#include "collector/notify.h"
 #include "collector/options.h"
 #include "collector/roster.h"
 #include "collector/sandbox.h"
@@ -281,6 +282,7 @@ static int run(const struct settings *settings)
     hold_signals(SIG_BLOCK);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    notify_open();
     if (!settings->bare && sandbox_enter(&(struct sandbox_plan){
                                .directory = settings->config.directory,
                                .config = settings->file.path,
@@ -295,6 +297,7 @@ static int run(const struct settings *settings)
     handle(SIGHUP, on_reopen);
     hold_signals(SIG_UNBLOCK);
     say_what_runs(settings);
+    notify_ready(collector_directory(running));
     int error = collector_run(running);
     hold_signals(SIG_BLOCK);
     collector_free(running);

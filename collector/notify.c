@@ -31,7 +31,8 @@ __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
     int length = vsnprintf(text, sizeof(text), format, values);
     va_end(values);
     if (state.fd >= 0 && length > 0)
-        send(state.fd, text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        send(state.fd, text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1,
+             MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* An @ in front stands for a name without a file. */

@@ -11,6 +11,7 @@
 
 #include "collector/clock.h"
 #include "collector/collector_private.h"
+#include "collector/notify.h"
 #include "collector/say.h"
 
 #define MS 1000000
@@ -94,6 +95,8 @@ void reload_tick(struct collector *collector)
         bring_on(collector);
     if (reopen) {
         collector->reopened_ns = now;
+        collector->reloading = true;
+        notify_reloading();
         collector->reread_pending = collector->config.reread != NULL;
     }
     if (collector->reread_pending && !collector->changing) {
@@ -104,6 +107,10 @@ void reload_tick(struct collector *collector)
         fanout_reopen(collector->fanout);
     if (collector->changing)
         bring_on(collector);
+    if (collector->reloading && !collector->changing && !collector->reread_pending) {
+        collector->reloading = false;
+        notify_ready(collector->directory.path);
+    }
 }
 
 bool reload_is_busy(const struct collector *collector)

@@ -90,7 +90,9 @@ static void start_program(struct exec *exec, int64_t now)
     if (error) {
         exec->pid = 0;
         exec->start_at_ns = now + exec->pause_ns;
-        SAY(exec, "cannot start '%s': %s", exec->command, strerror(-error));
+        SAY(exec, "cannot start '%s': %s", exec->command,
+            error == -EPERM ? "the sandbox knows only the commands of its start: restart the collector"
+                            : strerror(-error));
         return;
     }
     fcntl(ends[1], F_SETFL, O_NONBLOCK);
