@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * See round.h: the invariants, by the book, when all is at rest. What a process counted itself is held against the last lines of its segments. The
+ * number of a process may have been another's before: all that had the same number are taken together.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <gb/telemetry.h>
+
+#include "tests/torture/round.h"
+
+#define SERVED_MS                                                                                                      \
+    2000 /* a victim's ring takes more than that: on a crowded machine a killed process may stay longer in the kernel */
+
+/* All processes, and segments, of one number. */
+struct sum {
+    uint64_t begun, returned, unreturned; /* unreturned: streams in the middle of an emit */
+    uint64_t attempted, delivered, dropped, seen;
+    uint64_t said_attempted, said_dropped, busy; /* by gb_stats; busy: part of it */
+    uint32_t traits, processes, segments, clean, killed, disabled;
+};
+
+static uint32_t count_of(uint32_t count, uint32_t most)
+{
+    return count < most ? count : most;
+}
+
+static void add_streams(const struct book *book, struct sum *sums)
+{
+    uint32_t streams = count_of(book->streams, BOOK_STREAMS);
+    for (uint32_t i = 0; i < streams; i++) {
+        const struct stream *stream = &book->stream[i];
+        struct sum *sum = &sums[book->process[stream->process].pid];
+        sum->begun += stream->begun;
+        sum->returned += stream->returned;
+        sum->unreturned += stream->begun != stream->returned;
+        sum->seen += book->seen[i].delivered;
+    }
+}
+
+static void add_processes(struct round *round, struct sum *sums)
+{
+    const struct book *book = round->book;
+    uint32_t processes = count_of(book->processes, BOOK_PROCESSES);
+    for (uint32_t i = 0; i < processes; i++) {
+        const struct process *process = &book->process[i];
+        struct sum *sum = &sums[process->pid];
+        sum->processes++;
+        sum->traits |= process->traits;
+        sum->clean += process->state == PROCESS_CLEAN;
+        sum->killed += process->state != PROCESS_CLEAN && process->killed;
+        sum->disabled += process->state == PROCESS_CLEAN && !process->enabled;
+        sum->said_attempted += process->attempted;
+        for (unsigned k = 0; k < BOOK_CAUSES; k++)
+            sum->said_dropped += process->dropped[k];
+        sum->busy += process->dropped[GB_BUSY];
+        round->totals->workers++;
+    }
+}
+
+/* Of one segment: its last line, and what the plug-in counted of its rings. */
+static void audit_segment(struct round *round, const struct segment_seen *segment, uint64_t events, uint64_t unfinished)
+{
+    if (!segment->finished) {
+        VIOLATION(round, "pid %d: its last line was never told", segment->pid);
+        return;
+    }
+    if (segment->malformed_told)
+        VIOLATION(round, "I5: pid %d: %lu malformed slots", segment->pid, (unsigned long)segment->malformed_told);
+    if (round->book->lenient)
+        return;
+    if (events != segment->delivered)
+        VIOLATION(round, "I2: pid %d: %lu events came, its last line says %lu delivered", segment->pid,
+                  (unsigned long)events, (unsigned long)segment->delivered);
+    if (unfinished != segment->unfinished)
+        VIOLATION(round, "I4: pid %d: %lu unfinished scopes came, its last line says %lu", segment->pid,
+                  (unsigned long)unfinished, (unsigned long)segment->unfinished);
+}
+
+static bool is_scapegoat(const struct book *book, int32_t pid)
+{
+    for (unsigned i = 0; i < BOOK_SCAPEGOATS; i++) {
+        if (book->scapegoat[i] == pid)
+            return true;
+    }
+    return false;
+}
+
+static void add_segments(struct round *round, struct sum *sums)
+{
+    const struct book *book = round->book;
+    uint64_t *events = calloc(2 * BOOK_SEGMENTS, sizeof(*events)), *unfinished = events + BOOK_SEGMENTS;
+    for (uint32_t i = 0; events && i < BOOK_RINGS; i++) {
+        const struct ring_seen *ring = &book->ring[i];
+        if (!ring->key)
+            continue;
+        events[ring->segment] += ring->delivered;
+        unfinished[ring->segment] += ring->unfinished;
+        round->totals->rings++;
+    }
+    for (uint32_t i = 0; events && i < BOOK_SEGMENTS; i++) {
+        const struct segment_seen *segment = &book->segment[i];
+        if (!segment->key || is_scapegoat(book, segment->pid))
+            continue;
+        struct sum *sum = &sums[segment->pid];
+        sum->segments++;
+        sum->attempted += segment->attempted;
+        sum->delivered += segment->delivered;
+        sum->dropped += segment->dropped;
+        round->totals->dropped += segment->dropped;
+        audit_segment(round, segment, events[i], unfinished[i]);
+    }
+    free(events);
+}
+
+#define WRONG(what)                                                                                                    \
+    VIOLATION(round,                                                                                                   \
+              "%s: pid %d (%u processes, %u clean, %u killed, traits %u): begun %lu returned %lu attempted "           \
+              "%lu delivered %lu dropped %lu seen %lu",                                                                \
+              what, pid, sum->processes, sum->clean, sum->killed, sum->traits, (unsigned long)sum->begun,              \
+              (unsigned long)sum->returned, (unsigned long)sum->attempted, (unsigned long)sum->delivered,              \
+              (unsigned long)sum->dropped, (unsigned long)sum->seen)
+
+static void audit_clean(struct round *round, int pid, const struct sum *sum)
+{
+    if (sum->begun != sum->returned || sum->begun != sum->said_attempted)
+        WRONG("I2: gb_stats and the worker differ");
+    if (sum->attempted != sum->begun || sum->delivered + sum->dropped != sum->attempted)
+        WRONG("I2");
+    if (sum->said_dropped != sum->dropped)
+        WRONG("I2: gb_stats and the last line differ in what was dropped");
+    /* busy: its own two threads met at a first use, and the one that held the lock had no CPU for longer than the other waits */
+    bool served = round->unserved_ms < SERVED_MS;
+    if (sum->traits & TRAIT_VICTIM && served && sum->dropped != sum->busy)
+        WRONG("I7: a victim has lost something");
+    if (!round->book->lenient && sum->seen != sum->delivered)
+        WRONG("I2: delivered, but not seen");
+}
+
+static void audit_sum(struct round *round, int pid, const struct sum *sum)
+{
+    if (!sum->processes || sum->traits & TRAIT_SCAPEGOAT)
+        return;
+    round->totals->records += sum->returned;
+    if (sum->disabled || (round->mounted && !sum->segments)) /* it found no room, and said so */
+        return;
+    if (sum->clean == sum->processes) {
+        audit_clean(round, pid, sum);
+        return;
+    }
+    if (sum->clean + sum->killed < sum->processes && sum->begun) {
+        WRONG("a worker ended by itself");
+        return;
+    }
+    uint64_t accounted = sum->delivered + sum->dropped;
+    if (sum->returned > accounted || accounted > sum->begun)
+        WRONG("I1");
+    if (sum->begun - sum->returned > sum->unreturned || sum->attempted - accounted > sum->unreturned)
+        WRONG("I1: more than one in flight for each thread");
+    if (!round->book->lenient && sum->seen != sum->delivered)
+        WRONG("I2: delivered, but not seen");
+}
+
+void audit_book(struct round *round)
+{
+    struct book *book = round->book;
+    enum { PIDS = 1 << 22 };
+    struct sum *sums = calloc(PIDS, sizeof(*sums));
+    if (!sums)
+        return;
+    add_streams(book, sums);
+    add_processes(round, sums);
+    add_segments(round, sums);
+    for (int pid = 1; pid < PIDS; pid++)
+        audit_sum(round, pid, &sums[pid]);
+    if (book->holes && !book->lenient && !book->queue_dropped)
+        VIOLATION(round, "I3: %lu runs did not begin where the last one of their ring ended",
+                  (unsigned long)book->holes);
+    round->totals->attempts += book->total;
+    free(sums);
+}
