@@ -24,12 +24,11 @@ struct draft {
  * attribute count in word 0 is written after the attribute itself, so a kill in between shows the record without it. */
 void attrs_append(struct draft *draft, const struct gb_attr *attrs, uint32_t count);
 
-/*
- * The usual case, without a call: at most three numbers whose keys are known. Completes the head (word 0) and the keys
- * (word 4) of a record that nobody sees yet, and writes its values. false: attrs_append has to do it.
- */
-static inline bool attrs_plain(uint64_t *word, uint64_t *head, uint64_t *keys, const struct gb_attr *attrs,
-                               uint32_t count)
+/* The same, faster, for a record that nobody sees yet. */
+void attrs_write(struct draft *draft, const struct gb_attr *attrs, uint32_t count);
+
+/* At most three numbers? Then attrs_plain may do it. */
+static inline bool attrs_are_plain(const struct gb_attr *attrs, uint32_t count)
 {
     if (count > GBW_ATTRS_INLINE)
         return false;
@@ -37,10 +36,31 @@ static inline bool attrs_plain(uint64_t *word, uint64_t *head, uint64_t *keys, c
     for (uint32_t i = 0; i < GBW_ATTRS_INLINE; i++) {
         if (i == count)
             break;
+        if (attrs[i].type > GB_ATTR_DOUBLE_)
+            return false;
+    }
+    return true;
+}
+
+/* An id below the secrets' bit, and none of the reserved ones. */
+static inline bool attr_key_is_usual(uint32_t key)
+{
+    return __builtin_expect(key - GBW_FIRST_NAME < NAME_SECRET - GBW_FIRST_NAME, 1);
+}
+
+/*
+ * The usual case, without a call: plain ones whose keys are known. Completes the head (word 0) and the keys (word 4) of a record
+ * that nobody sees yet, and writes its values. false: attrs_write has to do it.
+ */
+static inline bool attrs_plain(uint64_t *word, uint64_t *head, uint64_t *keys, const struct gb_attr *attrs,
+                               uint32_t count)
+{
+#pragma GCC unroll 3
+    for (uint32_t i = 0; i < GBW_ATTRS_INLINE; i++) {
+        if (i == count)
+            break;
         uint32_t key = __atomic_load_n(&attrs[i].key->id, __ATOMIC_RELAXED);
-        /* an id below the secrets' bit, and none of the reserved ones */
-        if (__builtin_expect(key - GBW_FIRST_NAME >= NAME_SECRET - GBW_FIRST_NAME || attrs[i].type > GB_ATTR_DOUBLE_,
-                             0))
+        if (!attr_key_is_usual(key))
             return false;
         word[5 + i] = attrs[i].as.u;
         *keys |= (uint64_t)key << (16 + 16 * i);

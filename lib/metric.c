@@ -23,14 +23,15 @@ static inline void emit_with(struct gb_thread *self, uint64_t word[8], const str
     if (count) {
         uint32_t left = GBW_ARENA_BYTES - used;
         struct draft draft = {.word = word, .ext = ext, .room = left < GBW_EXT_MAX ? left : GBW_EXT_MAX};
-        attrs_append(&draft, attrs, count);
+        attrs_write(&draft, attrs, count);
         ext_length = draft.length;
     }
     ring_emit(self, word, ext, ext_length);
 }
 
-static inline void emit_metric(struct gb_name *name, uint32_t kind, uint32_t flags, uint64_t value, bool bad,
-                               const struct gb_attr *attrs, uint32_t count)
+/* `what`: kind and flags, as they stand in word 0. */
+static __attribute__((noinline)) void emit_general(struct gb_name *name, uint64_t what, uint64_t value, bool bad,
+                                                   const struct gb_attr *attrs, uint32_t count)
 {
     uint64_t now = clock_ticks();
     struct gb_thread *self = emit_enter();
@@ -41,21 +42,65 @@ static inline void emit_metric(struct gb_name *name, uint32_t kind, uint32_t fla
         ring_attempt(self);
         ring_drop(self, GBW_BAD_VALUE);
     } else if (likely((path = path_of(self, name)) != 0)) {
-        uint64_t word[8] = {kind | (uint64_t)flags << 16 | (uint64_t)path << 32, now, value,
-                            (uint64_t)scope_top(self)->call << 32};
+        uint64_t word[8] = {what | (uint64_t)path << 32, now, value, (uint64_t)scope_top(self)->call << 32};
         emit_with(self, word, attrs, count);
     }
     emit_leave(self);
 }
 
+/*
+ * The usual case: a thread that has its ring, outside of any emit, a path that it has been on before, room, and no attributes or at
+ * most three numbers. The record is written where it is published.
+ */
+static inline __attribute__((always_inline)) void emit_metric(struct gb_name *name, uint64_t what, uint64_t value,
+                                                              bool bad, const struct gb_attr *attrs, uint32_t count)
+{
+    /* without meaning where the clock is no counter */
+    uint64_t now = clock_counter();
+    struct gb_thread *self = gb_self;
+    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE || self->busy || bad || !clock_is_counter())) {
+        emit_general(name, what, value, bad, attrs, count);
+        return;
+    }
+    self->busy = 1;
+    signal_fence();
+
+    const struct open_scope *top = scope_top(self);
+    uint64_t at = self->tail, *word = self->slots[at & self->mask].word;
+    const struct path_cache *cached = path_found(self, top->path, name);
+    if (unlikely(!cached || (int64_t)(self->limit - at) <= 0))
+        goto general;
+    uint64_t head = what | (uint64_t)cached->path << 32, keys = self->roots & 0xffff;
+    if (count && unlikely(!attrs_are_plain(attrs, count) || !attrs_plain(word, &head, &keys, attrs, count)))
+        goto general;
+    ring_attempt(self);
+    word[0] = head;
+    word[1] = now;
+    word[2] = value;
+    word[3] = (uint64_t)top->call << 32;
+    word[4] = keys;
+    ring_publish(self, at + 1);
+    emit_leave(self);
+    return;
+
+general:
+    self->busy = 0;
+    emit_general(name, what, value, bad, attrs, count);
+}
+
+static inline uint64_t what_of(uint32_t kind, uint32_t flags)
+{
+    return kind | (uint64_t)flags << 16;
+}
+
 void gb_metric_int_(struct gb_name *name, uint32_t kind, int64_t value, const struct gb_attr *attrs, uint32_t count)
 {
-    emit_metric(name, kind, GBW_INT, (uint64_t)value, kind == GBW_COUNTER && value < 0, attrs, count);
+    emit_metric(name, what_of(kind, GBW_INT), (uint64_t)value, kind == GBW_COUNTER && value < 0, attrs, count);
 }
 
 void gb_metric_uint_(struct gb_name *name, uint32_t kind, uint64_t value, const struct gb_attr *attrs, uint32_t count)
 {
-    emit_metric(name, kind, GBW_UINT, value, false, attrs, count);
+    emit_metric(name, what_of(kind, GBW_UINT), value, false, attrs, count);
 }
 
 void gb_metric_double_(struct gb_name *name, uint32_t kind, double value, const struct gb_attr *attrs, uint32_t count)
@@ -64,7 +109,7 @@ void gb_metric_double_(struct gb_name *name, uint32_t kind, double value, const 
     memcpy(&bits, &value, sizeof bits);
     /* the comparison is false for NaN as well */
     bool bad = kind == GBW_COUNTER && !(value >= 0 && value <= __DBL_MAX__);
-    emit_metric(name, kind, GBW_DOUBLE, bits, bad, attrs, count);
+    emit_metric(name, what_of(kind, GBW_DOUBLE), bits, bad, attrs, count);
 }
 
 /* A name made at run time is const for the user only: its id is filled in at the first use. */
@@ -121,5 +166,5 @@ void gb_preview_(struct gb_name *name, const void *data, uint64_t length)
     char text[GBW_STRING_MAX + 1];
     text[text_clean(text, GBW_STRING_MAX, data, length)] = '\0';
     struct gb_attr attr = {.key = &key, .as.text = text, .type = GB_ATTR_TEXT_};
-    emit_metric(name, GBW_SAMPLE, GBW_UINT | GBW_F_PREVIEW, length, false, &attr, 1);
+    emit_general(name, what_of(GBW_SAMPLE, GBW_UINT | GBW_F_PREVIEW), length, false, &attr, 1);
 }

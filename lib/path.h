@@ -25,18 +25,18 @@ static inline struct path_cache *path_slot(struct gb_thread *self, uint32_t pare
     return &self->cache[(parent * 31 + name) % PATH_CACHE];
 }
 
-/* 0: not in the cache. */
-static inline uint32_t path_cached(struct gb_thread *self, uint32_t parent, const struct gb_name *name)
+/* NULL: not in the cache. */
+static inline const struct path_cache *path_found(struct gb_thread *self, uint32_t parent, const struct gb_name *name)
 {
     uint32_t id = __atomic_load_n(&name->id, __ATOMIC_RELAXED);
     const struct path_cache *slot = path_slot(self, parent, id);
-    return likely(slot->key == path_key(parent, id)) ? slot->path : 0;
+    return likely(slot->key == path_key(parent, id)) ? slot : NULL;
 }
 
 static inline uint32_t path_of(struct gb_thread *self, struct gb_name *name)
 {
-    uint32_t path = path_cached(self, scope_top(self)->path, name);
-    return likely(path != 0) ? path : path_look_up(self, name);
+    const struct path_cache *found = path_found(self, scope_top(self)->path, name);
+    return likely(found != NULL) ? found->path : path_look_up(self, name);
 }
 
 #endif

@@ -106,13 +106,29 @@ void ring_overflow(struct gb_thread *self, const uint64_t *word)
     self->limit = self->tail;
 }
 
+/* `n` bytes in pieces no wider than those in which they were written a moment ago: a wider load would wait for all of them. */
+static inline __attribute__((always_inline)) void copy_pieces(uint8_t *to, const uint8_t *from, uint32_t n)
+{
+    uint32_t piece, i = 0;
+#pragma GCC unroll 14
+    for (; i + sizeof piece <= n; i += (uint32_t)sizeof piece) {
+        memcpy(&piece, from + i, sizeof piece);
+        memcpy(to + i, &piece, sizeof piece);
+    }
+    for (; i < n; i++)
+        to[i] = from[i];
+}
+
+/* What is beyond the last byte keeps what the slot held before; no reader looks there. */
 void ring_write_more(struct gb_thread *self, uint64_t at, const uint8_t *ext, uint32_t length)
 {
     uint32_t total = (length + GBW_MORE_BYTES - 1) / GBW_MORE_BYTES;
-    for (uint32_t i = 0; i < total; i++) {
-        uint32_t offset = i * GBW_MORE_BYTES, left = length - offset;
-        struct gbw_more more = {.kind = GBW_MORE, .index = (uint8_t)(i + 1), .total = (uint8_t)total};
-        memcpy(more.bytes, ext + offset, left < GBW_MORE_BYTES ? left : GBW_MORE_BYTES);
-        memcpy(&self->slots[(at + i) & self->mask], &more, sizeof more);
+    for (uint32_t i = 1; i <= total; i++, at++, ext += GBW_MORE_BYTES, length -= GBW_MORE_BYTES) {
+        uint64_t *word = self->slots[at & self->mask].word;
+        word[0] = GBW_MORE | i << 8 | total << 16;
+        if (length >= GBW_MORE_BYTES)
+            copy_pieces((uint8_t *)(word + 1), ext, GBW_MORE_BYTES);
+        else
+            copy_pieces((uint8_t *)(word + 1), ext, length);
     }
 }

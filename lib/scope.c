@@ -59,11 +59,13 @@ static void deep_restore(struct gb_thread *self, uint32_t depth)
 /* The books of the scope that is going to be the innermost. Its record is in place; depth follows when that is complete. */
 static inline void open_next(struct open_scope *top, uint32_t path, uint32_t call, uintptr_t anchor)
 {
-    top[1] = (struct open_scope){.anchor = anchor,
-                                 .anchors = top->anchors | anchor_bit(anchor),
-                                 .path = path,
-                                 .call = call,
-                                 .ext_offset = arena_used(top)};
+    struct open_scope *next = top + 1;
+    next->anchor = anchor;
+    next->anchors = top->anchors | anchor_bit(anchor);
+    next->path = path;
+    next->call = call;
+    next->ext_offset = arena_used(top);
+    next->ext_length = 0;
 }
 
 /* Where the extension of the scope at `index` stands. Without one, nobody looks. */
@@ -144,10 +146,11 @@ static inline bool may_be_left(const struct open_scope *top, uintptr_t anchor, u
     return (top->anchor < below) | ((top->anchors & anchor_bit(anchor)) != 0);
 }
 
-/* Counts a scope that begins on this path. Returns its call count; *ret_root is word 4 of its record without keys. */
-static inline uint32_t count_call(struct gb_thread *self, uint32_t path, uint64_t *ret_root)
+/* Counts a scope that begins on this path, inside `depth` others. Returns its call count; *ret_root is word 4 of its record without
+ * keys. */
+static inline uint32_t count_call(struct gb_thread *self, uint32_t depth, uint32_t path, uint64_t *ret_root)
 {
-    if (self->depth == 0)
+    if (depth == 0)
         self->roots++;
     *ret_root = self->roots & 0xffff;
     return ++self->calls[path];
@@ -183,11 +186,11 @@ static __attribute__((noinline)) struct gb_scope begin_general(struct gb_name *n
         if (index >= GBW_FRAMES)
             deep_save(self);
         uint64_t *word = frame_at(self, index);
-        uint32_t call = count_call(self, path, &word[4]);
+        uint32_t call = count_call(self, index, path, &word[4]);
         word[0] = head_of(path);
         word[3] = calls_of(call, scope_top(self)->call);
         struct draft draft = draft_at(self, word, arena_used(scope_top(self)), 0);
-        attrs_append(&draft, attrs, count);
+        attrs_write(&draft, attrs, count);
         open_next(scope_top(self), path, call, here);
         place_ext(self, index, draft.length);
         word[1] = clock_ticks();
@@ -205,12 +208,19 @@ static __attribute__((noinline)) struct gb_scope leave_orphan(struct gb_thread *
     return scope;
 }
 
+/* Keeps the compiler from working out an address again that it has. */
+#define OPAQUE(pointer) __asm__("" : "+r"(pointer))
+
+/* What the usual case knows of a scope's attributes. */
+enum attrs_are { ATTRS_NONE, ATTRS_PLAIN, ATTRS_ANY };
+
 /*
  * The usual case: a thread that has its ring, outside of any emit, not deep, nothing left behind, a path that it has been on
- * before, and no attributes, or at most three numbers. Every call stands at the very end, so hardly a register is saved.
+ * before. Without attributes, or with at most three numbers, every call stands at the very end, so hardly a register is saved.
  */
-static inline __attribute__((always_inline)) struct gb_scope
-begin_usual(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, void *anchor, uintptr_t below)
+static inline __attribute__((always_inline)) struct gb_scope begin_usual(enum attrs_are are, struct gb_name *name,
+                                                                         const struct gb_attr *attrs, uint32_t count,
+                                                                         void *anchor, uintptr_t below)
 {
     struct gb_thread *self = gb_self;
     uintptr_t here = (uintptr_t)anchor;
@@ -221,39 +231,66 @@ begin_usual(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, v
 
     uint32_t index = self->depth;
     struct open_scope *top = &self->open[index];
-    uint32_t path = path_cached(self, top->path, name);
-    uint64_t *word = self->producer->frame[index].word, head = head_of(path), keys = 0, root;
-    if (unlikely(path == 0 || index >= GBW_FRAMES - 1 || may_be_left(top, here, below) ||
-                 (count && !attrs_plain(word, &head, &keys, attrs, count)))) {
-        self->busy = 0;
-        return begin_general(name, attrs, count, anchor, below);
-    }
-    uint32_t call = count_call(self, path, &root);
+    OPAQUE(top);
+    const struct path_cache *cached;
+    if (unlikely(index >= GBW_FRAMES - 1 || may_be_left(top, here, below)) ||
+        unlikely(!(cached = path_found(self, top->path, name))))
+        goto general;
+    /* nobody sees the frame before the depth says that it is there */
+    uint64_t *word = self->producer->frame[index].word, head = head_of(cached->path), keys = 0;
+    OPAQUE(word);
+    if (are == ATTRS_PLAIN && unlikely(!attrs_plain(word, &head, &keys, attrs, count)))
+        goto general;
     word[0] = head;
-    word[3] = calls_of(call, top->call);
+    uint64_t root;
+    uint32_t path = cached->path, call = count_call(self, index, path, &root);
     word[4] = keys | root;
+    word[3] = calls_of(call, top->call);
     open_next(top, path, call, here);
+    if (are == ATTRS_ANY) {
+        struct draft draft = draft_at(self, word, top[1].ext_offset, 0);
+        attrs_write(&draft, attrs, count);
+        place_ext(self, index, draft.length);
+    }
     word[1] = clock_counter();
     publish_depth(self, index + 1);
     signal_fence();
     self->busy = 0;
     struct gb_scope scope = {here};
     return unlikely(self->orphan) ? leave_orphan(self, scope) : scope;
+
+general:
+    self->busy = 0;
+    return begin_general(name, attrs, count, anchor, below);
 }
 
-static __attribute__((noinline)) struct gb_scope begin_with_attrs(struct gb_name *name, const struct gb_attr *attrs,
-                                                                  uint32_t count, void *anchor, uintptr_t below)
+static __attribute__((noinline)) struct gb_scope begin_with_any(struct gb_name *name, const struct gb_attr *attrs,
+                                                                uint32_t count, void *anchor, uintptr_t below)
 {
-    return begin_usual(name, attrs, count, anchor, below);
+    return begin_usual(ATTRS_ANY, name, attrs, count, anchor, below);
 }
 
+static __attribute__((noinline)) struct gb_scope begin_with_numbers(struct gb_name *name, const struct gb_attr *attrs,
+                                                                    uint32_t count, void *anchor, uintptr_t below)
+{
+    return begin_usual(ATTRS_PLAIN, name, attrs, count, anchor, below);
+}
+
+static __attribute__((noinline)) struct gb_scope begin_without(struct gb_name *name, void *anchor, uintptr_t below)
+{
+    return begin_usual(ATTRS_NONE, name, NULL, 0, anchor, below);
+}
+
+/* Saves no register of its own: all it does is to send each kind where it belongs. */
 struct gb_scope gb_scope_begin_(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, void *anchor)
 {
     /* every object of our callers on this stack lies above our own frame */
     uintptr_t below = (uintptr_t)__builtin_dwarf_cfa();
-    if (count)
-        return begin_with_attrs(name, attrs, count, anchor, below);
-    return begin_usual(name, NULL, 0, anchor, below);
+    if (!count)
+        return begin_without(name, anchor, below);
+    if (attrs_are_plain(attrs, count))
+        return begin_with_numbers(name, attrs, count, anchor, below);
+    return begin_with_any(name, attrs, count, anchor, below);
 }
 
 /* The top frame is not the one that ends: take the frames above it away, or do nothing when it is gone already. */
@@ -268,9 +305,11 @@ static bool unwind_to(struct gb_thread *self, uint64_t token)
     return true;
 }
 
-static __attribute__((noinline)) void end_general(struct gb_scope scope)
+/* `end`: of the counter, where that is the clock. */
+static __attribute__((noinline)) void end_general(struct gb_scope scope, uint64_t end)
 {
-    uint64_t end = clock_ticks();
+    if (!clock_is_counter())
+        end = clock_monotonic_ns();
     struct gb_thread *self = emit_enter();
     if (!self)
         return;
@@ -281,6 +320,15 @@ static __attribute__((noinline)) void end_general(struct gb_scope scope)
         ring_emit(self, word, self->arena + top->ext_offset, top->ext_length);
         scope_pop(self);
     }
+    emit_leave(self);
+}
+
+/* Of a scope whose record goes on in continuation slots. Inside an emit; `word` is complete. */
+static __attribute__((noinline)) void end_with_ext(struct gb_thread *self, const uint64_t *word)
+{
+    const struct open_scope *top = scope_top(self);
+    ring_emit(self, word, self->arena + top->ext_offset, top->ext_length);
+    publish_depth(self, self->depth - 1);
     emit_leave(self);
 }
 
@@ -295,7 +343,7 @@ void gb_scope_end_(struct gb_scope scope)
                  __atomic_load_n(&gb_switch_.state, __ATOMIC_RELAXED) != GB_ON_STATE_))
         return;
     if (unlikely(self->busy || !clock_is_counter())) {
-        end_general(scope);
+        end_general(scope, end);
         return;
     }
     self->busy = 1;
@@ -304,14 +352,17 @@ void gb_scope_end_(struct gb_scope scope)
     uint32_t index = self->depth - 1;
     const struct open_scope *top = &self->open[index + 1];
     uint64_t at = self->tail;
-    if (unlikely(top->anchor != scope.token || index >= GBW_FRAMES - 1 || top->ext_length != 0 ||
-                 (int64_t)(self->limit - at) <= 0)) {
+    if (unlikely(top->anchor != scope.token || index >= GBW_FRAMES - 1 || (int64_t)(self->limit - at) <= 0)) {
         self->busy = 0;
-        end_general(scope);
+        end_general(scope, end);
         return;
     }
     uint64_t *word = self->producer->frame[index].word;
     word[2] = end - word[1];
+    if (unlikely(top->ext_length != 0)) {
+        end_with_ext(self, word);
+        return;
+    }
     ring_attempt(self);
     ring_copy_record(self->slots[at & self->mask].word, word);
     ring_publish(self, at + 1);

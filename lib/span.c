@@ -117,12 +117,12 @@ struct gb_span gb_begin(const struct gb_name *name, const struct gb_attr *attrs,
         span.record_[4] = self->roots & 0xffff;
         if (count) {
             span.block_ = needs_block(attrs, count) ? block_take(span.token_) : 0;
-            struct draft draft = {.word = span.record_};
+            struct draft draft = {.word = span.record_, .ext = (uint8_t *)span.record_}; /* no room there */
             if (span.block_) {
                 draft.ext = blocks[span.block_ - 1].ext;
                 draft.room = GBW_EXT_MAX;
             }
-            attrs_append(&draft, attrs, count);
+            attrs_write(&draft, attrs, count);
             span.length_ = draft.length;
         }
         span.record_[1] = clock_ticks();

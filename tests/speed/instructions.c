@@ -26,6 +26,21 @@ static ALONE scope_3(int n)
             __asm__ volatile("" ::: "memory");
 }
 
+static ALONE scope_8(int n)
+{
+    for (int i = 0; i < n; i++)
+        GB_SCOPE ("scope", GB_KV("a", i), GB_KV("b", 2.5), GB_KV("c", 3u), GB_KV("d", 4), GB_KV("e", 5), GB_KV("f", 6),
+                  GB_KV("g", 7), GB_KV("h", 8))
+            __asm__ volatile("" ::: "memory");
+}
+
+static ALONE scope_text(int n)
+{
+    for (int i = 0; i < n; i++)
+        GB_SCOPE ("scope", GB_KV("model", "a-model-name"))
+            __asm__ volatile("" ::: "memory");
+}
+
 static ALONE counter(int n)
 {
     for (int i = 0; i < n; i++)
@@ -51,7 +66,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(int n);
-    } kinds[] = {{"scope", scope}, {"scope_3", scope_3}, {"counter", counter}, {"loop", loop}};
+    } kinds[] = {{"scope", scope},           {"scope_3", scope_3}, {"scope_8", scope_8},
+                 {"scope_text", scope_text}, {"counter", counter}, {"loop", loop}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (argc == 2 && strcmp(argv[1], kinds[i].name) == 0) {
             kinds[i].run(10);
@@ -60,6 +76,6 @@ int main(int argc, char **argv)
             return EXIT_SUCCESS;
         }
     }
-    fprintf(stderr, "usage: instructions scope|scope_3|counter|loop\n");
+    fprintf(stderr, "usage: instructions scope|scope_3|scope_8|scope_text|counter|loop\n");
     return 2;
 }

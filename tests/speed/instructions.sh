@@ -32,9 +32,11 @@ check() { # kind bound
 }
 
 enabled=1
-check scope 220
-check scope_3 330
-check counter 190
+check scope 212
+check scope_3 290
+check scope_8 720
+check scope_text 530
+check counter 115
 enabled=0
 check scope 4
 check counter 4
