@@ -76,6 +76,11 @@ int landlock_allow_path(const struct landlock *landlock, const char *path, enum 
     return error;
 }
 
+bool landlock_knows_ports(const struct landlock *landlock)
+{
+    return handled_by(landlock->abi).net != 0;
+}
+
 int landlock_allow_port(const struct landlock *landlock, unsigned port, enum landlock_port what)
 {
     struct port_rule rule = {.access = what == LANDLOCK_BIND ? NET_BIND : NET_CONNECT, .port = port};

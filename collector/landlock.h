@@ -6,6 +6,8 @@
 #ifndef GB_COLLECTOR_LANDLOCK_H
 #define GB_COLLECTOR_LANDLOCK_H
 
+#include <stdbool.h>
+
 enum landlock_path { LANDLOCK_READ, LANDLOCK_WRITE, LANDLOCK_WRITE_AND_MAKE };
 enum landlock_port { LANDLOCK_BIND, LANDLOCK_CONNECT };
 
@@ -21,6 +23,8 @@ int landlock_begin(struct landlock *ret_landlock);
 int landlock_allow_path(const struct landlock *landlock, const char *path, enum landlock_path what);
 /* Kernels before 6.7 cannot tell ports apart: all stay allowed there. 0: a free one. */
 int landlock_allow_port(const struct landlock *landlock, unsigned port, enum landlock_port what);
+
+bool landlock_knows_ports(const struct landlock *landlock);
 
 /* no_new_privs must be set. */
 int landlock_enter(const struct landlock *landlock);

@@ -19,6 +19,7 @@
 #include "collector/options.h"
 #include "collector/roster.h"
 #include "collector/sandbox.h"
+#include "collector/sandbox_reach.h"
 #include "collector/say.h"
 
 enum {
@@ -218,6 +219,8 @@ static int reread(void *context, struct collector_reread *ret_reread)
     int result = merge_reporters(settings, &settings->again, &ret_reread->reporter_count);
     if (result)
         say("nothing has changed");
+    else if (!sandbox_reach_keeps(settings->reporters, ret_reread->reporter_count, settings->file.path))
+        result = -EPERM;
     return result;
 }
 

@@ -19,6 +19,7 @@
 #include "collector/outside.h"
 #include "collector/plugin.h"
 #include "collector/reporters/builtin.h"
+#include "collector/sandbox_reach.h"
 #include "collector/say.h"
 #include "collector/syscalls.h"
 
@@ -221,5 +222,7 @@ int sandbox_enter(const struct sandbox_plan *plan)
     landlock_end(&sandbox.landlock);
     if (error)
         say("sandbox: cannot %s: %s (--no-sandbox goes without)", what, strerror(-error));
+    else if (sandbox.has_landlock)
+        sandbox_reach_note(plan->reporters, plan->reporter_count, landlock_knows_ports(&sandbox.landlock));
     return error;
 }

@@ -278,6 +278,12 @@ def changed_all_along():
     for hours in range(1, 9):
         scene.write(log, f"sqlite: {{path: {scene.path('db')}, queue: {4096 + hours}, keep: {hours}h}}")
         scene.reload(r"in force now: sqlite \(changed\)$")
+    if not scene.said("this kernel has no Landlock"):
+        os.mkdir(f"{work}/elsewhere")
+        scene.write(log, f"sqlite: {{path: {work}/elsewhere/db}}")
+        scene.reload(f"c\\.yaml: sqlite: {work}/elsewhere is beyond the sandbox.*; nothing has changed$")
+        scene.write(log, f"sqlite: {{path: {scene.path('db')}, queue: 4104, keep: 8h}}", "exec: {command: cat}")
+        scene.reload(r"c\.yaml: exec: cat is beyond the sandbox.*; nothing has changed$")
     scene.end()
     scene.check_log()
     scene.check_database()
