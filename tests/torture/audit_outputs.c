@@ -73,15 +73,14 @@ static void read_event(struct reading *reading, const char *line, uint32_t segme
         return;
     }
     uint32_t at = ring_at(reading, key, ring);
-    if (at == UINT32_MAX) {
-        if (!reading->round->book->lenient)
-            VIOLATION(reading->round, "I4: the log has a ring that the plug-in has not: %.120s", line);
-        return;
-    }
-    if (seq < reading->next[at])
+    bool known = at != UINT32_MAX; /* a plug-in that is not durable may have missed all of it */
+    if (!known && !reading->round->book->lenient)
+        VIOLATION(reading->round, "I4: the log has a ring that the plug-in has not: %.120s", line);
+    if (known && seq < reading->next[at])
         VIOLATION(reading->round, "I4: the log has seq %" PRIu64 " after %" PRIu64 ": %.120s", seq,
                   reading->next[at] - 1, line);
-    reading->next[at] = seq + 1;
+    if (known)
+        reading->next[at] = seq + 1;
     if (strstr(line, "\"telemetry.lost\"") || (strstr(line, "\"unfinished\":true") && !strstr(line, "\"abandoned\"")))
         return;
     reading->events[segment]++;
