@@ -141,6 +141,7 @@ static void allow_directories(struct sandbox *sandbox)
     if (sandbox->plan->config)
         allow_beside(sandbox, sandbox->plan->config, LANDLOCK_READ);
     allow(sandbox, "/proc/self/task", LANDLOCK_WRITE); /* the names of threads */
+    allow(sandbox, "/proc/self/exe", LANDLOCK_READ);   /* a sanitizer names functions by it */
     for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++)
         allow(sandbox, read_only[i], LANDLOCK_READ);
 }
