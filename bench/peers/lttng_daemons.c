@@ -46,6 +46,7 @@ static pid_t spawn_daemon(const char *directory)
     if (pid)
         return pid;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    setsid(); /* an interrupt at the terminal is not for it */
     char log[300];
     snprintf(log, sizeof(log), "%s/sessiond.log", directory);
     int fd = open(log, O_CREAT | O_WRONLY | O_TRUNC, 0600);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -49,6 +50,13 @@ struct contestant {
 };
 static struct contestant contestants[CASES_MOST];
 static unsigned count;
+static volatile sig_atomic_t interrupted; /* ends soon, prints what it has, and leaves no daemon behind */
+
+static void interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
 
 static double now_s(void)
 {
@@ -115,7 +123,7 @@ static void bursts(double seconds)
 {
     fprintf(stderr, "peers: bursts in turn, %.0f s\n", seconds);
     double end = now_s() + seconds;
-    for (unsigned round = 0; now_s() < end || round < 5; round++) {
+    for (unsigned round = 0; (now_s() < end || round < 5) && !interrupted; round++) {
         for (unsigned i = 0; i < count; i++)
             burst(&contestants[(i + round) % count]);
     }
@@ -153,7 +161,7 @@ static void series(const char *what, void (*measure)(struct contestant *contesta
 {
     fprintf(stderr, "peers: %s\n", what);
     for (unsigned round = 0; round < rounds; round++) {
-        for (unsigned i = 0; i < count; i++)
+        for (unsigned i = 0; i < count && !interrupted; i++)
             measure(&contestants[(i + round) % count], ns);
     }
 }
@@ -223,6 +231,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench-peers: unexpected argument '%s'\n", argv[optind]);
         return usage(stderr, 2);
     }
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = interrupt, .sa_flags = SA_RESTART}, NULL);
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = interrupt, .sa_flags = SA_RESTART}, NULL);
     start_all();
     bursts(quick ? 8 : 50);
     series("as fast as it goes", flat_out, quick ? 2 : 5, quick ? 100000000 : 250000000);
@@ -231,5 +241,5 @@ int main(int argc, char **argv)
         print(&contestants[i]);
     for (unsigned i = 0; i < CANDIDATES; i++)
         peer_end(&peers[i]);
-    return count ? 0 : 1;
+    return count && !interrupted ? 0 : 1;
 }

@@ -103,6 +103,7 @@ int peer_main(const struct peer *peer, int argc, char **argv)
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    signal(SIGINT, SIG_IGN); /* bench-peers is told as well, and ends us in good order */
     struct mailbox *mailbox =
         mmap(NULL, sizeof(*mailbox), PROT_READ | PROT_WRITE, MAP_SHARED, (int)strtol(argv[1], NULL, 10), 0);
     if (mailbox == MAP_FAILED) {
