@@ -59,24 +59,32 @@ static void add_processes(struct round *round, struct sum *sums)
     }
 }
 
+/* What the plug-in saw of all rings of a segment. */
+struct ring_sum {
+    uint64_t events, unfinished, bare;
+};
+
 /* Of one segment: its last line, and what the plug-in counted of its rings. */
-static void audit_segment(struct round *round, const struct segment_seen *segment, uint64_t events, uint64_t unfinished)
+static void audit_segment(struct round *round, const struct segment_seen *segment, const struct ring_sum *rings)
 {
     if (!segment->finished) {
         if (!round->book->lenient)
             VIOLATION(round, "pid %d: its last line was never told", segment->pid);
         return;
     }
-    if (segment->malformed_told)
-        VIOLATION(round, "I5: pid %d: %lu malformed slots", segment->pid, (unsigned long)segment->malformed_told);
+    if (segment->malformed)
+        VIOLATION(round, "I5: pid %d: %lu malformed slots", segment->pid, (unsigned long)segment->malformed);
+    if (rings->bare > segment->left_out)
+        VIOLATION(round, "I5: pid %d: %lu events lack attributes, its last line says that %lu were left out",
+                  segment->pid, (unsigned long)rings->bare, (unsigned long)segment->left_out);
     if (round->book->lenient)
         return;
-    if (events != segment->delivered)
+    if (rings->events != segment->delivered)
         VIOLATION(round, "I2: pid %d: %lu events came, its last line says %lu delivered", segment->pid,
-                  (unsigned long)events, (unsigned long)segment->delivered);
-    if (unfinished != segment->unfinished)
+                  (unsigned long)rings->events, (unsigned long)segment->delivered);
+    if (rings->unfinished != segment->unfinished)
         VIOLATION(round, "I4: pid %d: %lu unfinished scopes came, its last line says %lu", segment->pid,
-                  (unsigned long)unfinished, (unsigned long)segment->unfinished);
+                  (unsigned long)rings->unfinished, (unsigned long)segment->unfinished);
 }
 
 static bool is_scapegoat(const struct book *book, int32_t pid)
@@ -91,29 +99,31 @@ static bool is_scapegoat(const struct book *book, int32_t pid)
 static void add_segments(struct round *round, struct sum *sums)
 {
     const struct book *book = round->book;
-    uint64_t *events = calloc(2 * BOOK_SEGMENTS, sizeof(*events)), *unfinished = events + BOOK_SEGMENTS;
-    for (uint32_t i = 0; events && i < BOOK_RINGS; i++) {
+    struct ring_sum *rings = calloc(BOOK_SEGMENTS, sizeof(*rings));
+    for (uint32_t i = 0; rings && i < BOOK_RINGS; i++) {
         const struct ring_seen *ring = &book->ring[i];
         if (!ring->key)
             continue;
-        events[ring->segment] += ring->delivered;
-        unfinished[ring->segment] += ring->unfinished;
+        rings[ring->segment].events += ring->delivered;
+        rings[ring->segment].unfinished += ring->unfinished;
+        rings[ring->segment].bare += ring->bare;
         round->totals->rings++;
     }
-    for (uint32_t i = 0; events && i < BOOK_SEGMENTS; i++) {
+    for (uint32_t i = 0; rings && i < BOOK_SEGMENTS; i++) {
         const struct segment_seen *segment = &book->segment[i];
         if (!segment->key || is_scapegoat(book, segment->pid))
             continue;
         struct sum *sum = &sums[segment->pid];
         sum->segments++;
+        sum->seen += rings[i].bare;
         sum->untold += !segment->finished;
         sum->attempted += segment->attempted;
         sum->delivered += segment->delivered;
         sum->dropped += segment->dropped;
         round->totals->dropped += segment->dropped;
-        audit_segment(round, segment, events[i], unfinished[i]);
+        audit_segment(round, segment, &rings[i]);
     }
-    free(events);
+    free(rings);
 }
 
 #define WRONG(what)                                                                                                    \

@@ -17,7 +17,7 @@ struct reading {
     struct round *round;
     uint64_t *next;   /* of each ring */
     uint64_t *events; /* of each segment */
-    uint32_t *finished;
+    uint32_t *finished, *bare;
     uint64_t last_key;
     uint32_t last;
 };
@@ -84,9 +84,12 @@ static void read_event(struct reading *reading, const char *line, uint32_t segme
     if (strstr(line, "\"telemetry.lost\"") || (strstr(line, "\"unfinished\":true") && !strstr(line, "\"abandoned\"")))
         return;
     reading->events[segment]++;
-    if (!number(line, "\"s\":", &s) || !number(line, "\"i\":", &i) || !number(line, "\"c\":", &c) ||
-        c != book_check(s, i, c & 0xff))
+    if (!number(line, "\"s\":", &s) || !number(line, "\"i\":", &i) || !number(line, "\"c\":", &c)) {
+        if (++reading->bare[segment] > reading->round->book->segment[segment].left_out)
+            VIOLATION(reading->round, "I5: the log has a line without its tags: %.120s", line);
+    } else if (c != book_check(s, i, c & 0xff)) {
         VIOLATION(reading->round, "I5: the log has another payload: %.120s", line);
+    }
 }
 
 static void read_line(struct reading *reading, const char *line, size_t length)
@@ -128,8 +131,9 @@ void audit_log(struct round *round)
     struct reading reading = {.round = round,
                               .next = calloc(BOOK_RINGS, sizeof(uint64_t)),
                               .events = calloc(BOOK_SEGMENTS, sizeof(uint64_t)),
-                              .finished = calloc(BOOK_SEGMENTS, sizeof(uint32_t))};
-    if (!reading.next || !reading.events || !reading.finished)
+                              .finished = calloc(BOOK_SEGMENTS, sizeof(uint32_t)),
+                              .bare = calloc(BOOK_SEGMENTS, sizeof(uint32_t))};
+    if (!reading.next || !reading.events || !reading.finished || !reading.bare)
         goto out;
     for (unsigned i = 0; i <= round->rotated; i++) {
         snprintf(path, sizeof(path), i < round->rotated ? "%s/log.%u" : "%s/log", round->home, i);
@@ -149,6 +153,7 @@ out:
     free(reading.next);
     free(reading.events);
     free(reading.finished);
+    free(reading.bare);
 }
 
 #ifdef GB_WITH_SQLITE

@@ -61,10 +61,9 @@ struct seen {
 struct segment_seen {
     uint64_t key; /* the first 16 hex digits of its id; 0: free */
     int32_t pid;
-    uint32_t finished;                                     /* its last line was told */
-    uint64_t attempted, delivered, dropped, unfinished;    /* by that line */
-    uint64_t ring_full;                                    /* part of dropped */
-    uint64_t events_seen, unfinished_seen, malformed_told; /* by the plug-in's own count */
+    uint32_t finished;                                  /* its last line was told */
+    uint64_t attempted, delivered, dropped, unfinished; /* by that line */
+    uint64_t malformed, left_out;
     char how[16];
 };
 
@@ -73,6 +72,8 @@ struct ring_seen {
     uint64_t next;
     uint64_t told, missed; /* drops that lost records told; ordinals that are missing, where both can be compared */
     uint64_t delivered, unfinished;
+    uint64_t
+        bare; /* delivered without all its attributes: their keys were new, and the lock was not to be had in time */
     uint32_t last_stream, segment;
     uint64_t told_since; /* by lost records since the last event */
     int64_t collector;   /* which one told it last, and how far: of one collector, sequences rise */

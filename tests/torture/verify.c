@@ -7,6 +7,8 @@
 #define TEXT_BYTES 120u /* where the library cuts a text */
 #define HUGE_ATTRS 16u
 
+const char verify_bare[] = "attributes are missing";
+
 struct expected {
     uint8_t kind; /* enum gb_event_kind */
     uint8_t attrs;
@@ -96,12 +98,14 @@ const char *verify_event(const struct book *book, const struct gb_event *event, 
     *ret_tags = (struct tags){0};
     if (event->attr_count < 3 || !read_tag(event, 0, 's', &ret_tags->stream) ||
         !read_tag(event, 1, 'i', &ret_tags->i) || !read_tag(event, 2, 'c', &check))
-        return "its tags are not there";
+        return verify_bare;
     ret_tags->shape = check & 0xff;
     if (ret_tags->stream >= BOOK_STREAMS || ret_tags->shape >= SHAPES ||
         check != book_check(ret_tags->stream, ret_tags->i, ret_tags->shape))
         return "its tags do not fit together";
     const struct expected *what = &expected[ret_tags->shape];
+    if (event->attr_count < what->attrs)
+        return verify_bare;
     if (event->kind != what->kind || event->attr_count != what->attrs)
         return "another kind, or number of attributes";
     if (((event->flags & GB_EVENT_ABANDONED) != 0) != (ret_tags->shape == SHAPE_ABANDONED))

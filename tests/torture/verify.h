@@ -11,6 +11,9 @@ struct tags {
     enum shape shape;
 };
 
+/* What is wrong with an event that lacks attributes. */
+extern const char verify_bare[];
+
 /* NULL, or what is wrong with it. */
 const char *verify_event(const struct book *book, const struct gb_event *event, struct tags *ret_tags);
 
