@@ -139,21 +139,44 @@ struct account *fanout_total(struct fanout *fanout)
     return &fanout->total;
 }
 
+/* In percent; 0 when it has taken nothing for a second: nobody waits for it. *ret_stuck says that. */
+static unsigned fullness(struct reporter_thread *thread, int64_t now_ns, bool *ret_stuck)
+{
+    uint64_t pushed = atomic_load_explicit(&thread->pushed, memory_order_relaxed);
+    unsigned queued = ck_ring_size(&thread->queue);
+    if (pushed - queued != thread->seen_taken || !queued) {
+        thread->seen_taken = pushed - queued;
+        thread->seen_ns = now_ns;
+    }
+    *ret_stuck = now_ns - thread->seen_ns >= PATIENCE_NS;
+    return *ret_stuck ? 0 : (unsigned)(100ull * queued / ck_ring_capacity(&thread->queue));
+}
+
 unsigned fanout_pressure(struct fanout *fanout, int64_t now_ns)
+{
+    const struct reporter_set *set = current(fanout);
+    unsigned durable = 0, least = 100, counted = 0;
+    for (unsigned i = 0; i < set->taking; i++) {
+        bool stuck;
+        unsigned percent = fullness(set->entries[i].thread, now_ns, &stuck);
+        if (stuck)
+            continue;
+        counted++;
+        least = percent < least ? percent : least;
+        if (set->entries[i].durable && percent > durable)
+            durable = percent;
+    }
+    return !counted || durable > least ? durable : least;
+}
+
+unsigned fanout_fullest(struct fanout *fanout, int64_t now_ns)
 {
     const struct reporter_set *set = current(fanout);
     unsigned most = 0;
     for (unsigned i = 0; i < set->taking; i++) {
-        struct reporter_thread *thread = set->entries[i].thread;
-        uint64_t pushed = atomic_load_explicit(&thread->pushed, memory_order_relaxed);
-        unsigned queued = ck_ring_size(&thread->queue);
-        if (pushed - queued != thread->seen_taken || !queued) {
-            thread->seen_taken = pushed - queued;
-            thread->seen_ns = now_ns;
-        }
-        unsigned percent = (unsigned)(100ull * queued / ck_ring_capacity(&thread->queue));
-        if (percent > most && now_ns - thread->seen_ns < PATIENCE_NS)
-            most = percent;
+        bool stuck;
+        unsigned percent = fullness(set->entries[i].thread, now_ns, &stuck);
+        most = percent > most ? percent : most;
     }
     return most;
 }

@@ -60,9 +60,14 @@ void fanout_push(struct fanout *fanout, struct batch *batch);
 struct batch *fanout_batch(struct fanout *fanout);
 void fanout_unused(struct fanout *fanout, struct batch *batch); /* gives one back; takes NULL */
 
-/* Drain thread: the fullest queue, in percent, but for those of reporters that have taken nothing for a second: nobody waits for
- * them. */
+/*
+ * Drain thread: how full the queue is for which the drain slows down, in percent: the fullest of a durable reporter, for whom a loss weighs
+ * most; otherwise the emptiest, since a reporter that is slow must not delay one that is not. Who has taken nothing for a
+ * second is not waited for.
+ */
 unsigned fanout_pressure(struct fanout *fanout, int64_t now_ns);
+/* The fullest queue of all that still take: for the end, when nobody is delayed any more. */
+unsigned fanout_fullest(struct fanout *fanout, int64_t now_ns);
 
 /* Has a thread been left behind, which may still use what it was given? */
 bool fanout_left_behind(const struct fanout *fanout);

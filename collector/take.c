@@ -39,7 +39,7 @@ struct batch *taker_batch(struct taker *taker, bool replay)
 /* Nobody waits for the drain any more, and what a full queue does not take would be lost. */
 static void wait_for_room(struct taker *taker)
 {
-    for (int64_t now = clock_mono_now(); fanout_pressure(taker->fanout, now) >= BEHIND_PERCENT && now < taker->final_ns;
+    for (int64_t now = clock_mono_now(); fanout_fullest(taker->fanout, now) >= BEHIND_PERCENT && now < taker->final_ns;
          now = clock_mono_now())
         nanosleep(&(struct timespec){.tv_nsec = MS}, NULL);
 }

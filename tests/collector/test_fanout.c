@@ -2,6 +2,7 @@
 /* The fan-out: a reporter that is slow, picky, failing or stuck costs itself alone, and its drops are exact. */
 #include <errno.h>
 
+#include "collector/clock.h"
 #include "tests/collector/scene.h"
 
 static bool has_entered(void *context)
@@ -122,6 +123,45 @@ static void stalled_at_the_end(void **state)
     check_sums(1);
 }
 
+/* The first one stands still with a full queue, the second takes what comes: what the drain slows down for. */
+static unsigned pressure_beside_a_full_queue(bool durable)
+{
+    first.durable = durable;
+    first.queue = 3;
+    atomic_store(&first.blocked, true);
+    rig_ring(&rig, 4096, 0);
+    rig_start(&rig, (struct recorder *[]){&first, &second}, 2);
+    emit(0, 5);
+    rig_pass(&rig);
+    assert_true(rig_await(has_entered, &first));
+    for (unsigned i = 0; i < 10; i++) {
+        emit(0, 7);
+        rig_pass(&rig);
+    }
+    recorder_await(&second, 1 + 5 + 70);
+    int64_t now = clock_mono_now();
+    assert_true(fanout_fullest(rig.fanout, now) >= BEHIND_PERCENT);
+    unsigned pressure = fanout_pressure(rig.fanout, now);
+    /* for one that takes nothing any more, nobody waits: whatever it is */
+    assert_int_equal(fanout_fullest(rig.fanout, now + 2000000000), 0);
+    assert_int_equal(fanout_pressure(rig.fanout, now + 2000000000), 0);
+    atomic_store(&first.blocked, false);
+    rig_stop(&rig, PATIENCE);
+    return pressure;
+}
+
+static void full_queue_delays_nobody_else(void **state)
+{
+    (void)state;
+    assert_int_equal(pressure_beside_a_full_queue(false), 0);
+}
+
+static void full_queue_of_a_durable_one(void **state)
+{
+    (void)state;
+    assert_true(pressure_beside_a_full_queue(true) >= BEHIND_PERCENT);
+}
+
 static void requests_and_ticks(void **state)
 {
     (void)state;
@@ -138,8 +178,13 @@ static void requests_and_ticks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCENE(slow_reporter),      SCENE(filters_by_scope),   SCENE(failed_flush_is_counted),
-        SCENE(stalled_at_the_end), SCENE(requests_and_ticks),
+        SCENE(slow_reporter),
+        SCENE(filters_by_scope),
+        SCENE(failed_flush_is_counted),
+        SCENE(stalled_at_the_end),
+        SCENE(requests_and_ticks),
+        SCENE(full_queue_delays_nobody_else),
+        SCENE(full_queue_of_a_durable_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
