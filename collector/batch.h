@@ -33,6 +33,7 @@ struct batch {
     bool last_of_worker; /* holds a FINISHED event */
     uint32_t
         counted; /* events that the ledger counts: neither lines about a worker nor unfinished scopes of a dead one */
+    int64_t pushed_ns;                    /* CLOCK_MONOTONIC: when it was handed out */
     struct folds *folds;                  /* its own list: each holds its segment; told after the events */
     uint64_t folded;                      /* events in them */
     struct batch *next;                   /* in the pool */

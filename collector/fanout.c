@@ -197,6 +197,7 @@ static void note_rings(const struct batch *batch, unsigned index, bool queued)
 void fanout_push(struct fanout *fanout, struct batch *batch)
 {
     const struct reporter_set *set = current(fanout);
+    batch->pushed_ns = clock_mono_now();
     batch_hold(batch, set->taking);
     for (unsigned i = 0; i < set->taking; i++) {
         struct reporter_thread *thread = set->entries[i].thread;
@@ -331,6 +332,7 @@ void fanout_switch(struct fanout *fanout, uint32_t *ret_new)
 void fanout_push_to(struct fanout *fanout, struct batch *batch, uint32_t some)
 {
     const struct reporter_set *set = current(fanout);
+    batch->pushed_ns = clock_mono_now();
     for (unsigned i = 0; i < set->taking; i++) {
         if (!(some & 1u << i))
             continue;

@@ -113,6 +113,7 @@ struct reporter_account {
     uint64_t skipped;   /* replayed ones that it had already, or filtered out by its globs */
     uint64_t unknown;   /* replayed ones that only an earlier collector can have given it */
     uint32_t queued;    /* events in its queue now */
+    int64_t lag_ns;     /* since the oldest of what it took and has not flushed was handed out; 0: none */
     struct {
         const char *cause;
         uint64_t events;

@@ -59,7 +59,8 @@ static unsigned accounts_for_reporter(void *collector, struct gb_reporter_accoun
                                                        .delivered = accounts[i].delivered,
                                                        .skipped = accounts[i].skipped,
                                                        .unknown = accounts[i].unknown,
-                                                       .queued = accounts[i].queued};
+                                                       .queued = accounts[i].queued,
+                                                       .lag_ns = accounts[i].lag_ns};
         memcpy(ret_accounts[i].name, accounts[i].name, sizeof(ret_accounts[i].name));
         for (unsigned k = 0; k < GB_REPORTER_CAUSES && k < REPORTER_CAUSES && accounts[i].dropped[k].cause; k++) {
             ret_accounts[i].dropped[k].cause = accounts[i].dropped[k].cause;

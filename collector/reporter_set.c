@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/clock.h"
+
 struct reporter_set *reporter_set_make(const struct reporter_set *before)
 {
     struct reporter_set *set = calloc(1, sizeof(*set));
@@ -63,6 +65,8 @@ static void read_account(const struct reporter_thread *thread, struct reporter_a
                                              .unknown = load(&thread->unknown),
                                              .skipped = load(&thread->skipped) + own,
                                              .queued = (uint32_t)(in - out + load(&thread->unflushed))};
+    int64_t oldest = atomic_load_explicit(&thread->oldest_ns, memory_order_relaxed);
+    ret_account->lag_ns = oldest ? clock_mono_now() - oldest : 0;
     memcpy(ret_account->name, thread->spec.name, sizeof(ret_account->name));
     unsigned used = 0;
     for (unsigned i = 0; i < REPORTER_CAUSES - 1; i++) {
@@ -96,6 +100,7 @@ static void add_account(struct reporter_account *sum, const struct reporter_acco
     sum->skipped += more->skipped;
     sum->unknown += more->unknown;
     sum->queued += more->queued;
+    sum->lag_ns = sum->lag_ns > more->lag_ns ? sum->lag_ns : more->lag_ns;
     for (unsigned i = 0; i < REPORTER_CAUSES && more->dropped[i].cause; i++)
         add_dropped(sum, more->dropped[i].cause, more->dropped[i].events);
 }

@@ -59,6 +59,7 @@ struct reporter_thread {
     _Alignas(64) _Atomic uint64_t committed;      /* R: batches; release, after the rings' commits */
     _Atomic uint64_t out_events;                  /* R: taken out of the queue */
     _Atomic uint64_t flushed, skipped, unflushed; /* R: events */
+    _Atomic int64_t oldest_ns;                    /* R: when the oldest that is not flushed was pushed; 0: none */
     _Atomic uint64_t already;                     /* events that it had from before, by its own word */
     uint64_t popped;                              /* R: batches */
 

@@ -35,6 +35,8 @@ static struct batch *pop(struct reporter_thread *thread)
         !ck_ring_dequeue_spsc(&thread->queue, thread->slots, &batch))
         return NULL;
     thread->popped++;
+    if (!atomic_load_explicit(&thread->oldest_ns, memory_order_relaxed))
+        atomic_store_explicit(&thread->oldest_ns, ((struct batch *)batch)->pushed_ns, memory_order_relaxed);
     /* release: its place in the queue is free; pairs with the acquire in reporter_push */
     atomic_fetch_add_explicit(&thread->out_events, reporter_counts(thread, batch), memory_order_release);
     return batch;
@@ -56,6 +58,7 @@ static void commit(struct reporter_thread *thread)
 static void settle(struct reporter_thread *thread, int64_t now_ns)
 {
     atomic_store_explicit(&thread->unflushed, 0, memory_order_relaxed);
+    atomic_store_explicit(&thread->oldest_ns, 0, memory_order_relaxed);
     thread->dirty = thread->stuck = false;
     thread->backoff_ns = 0;
     thread->flushed_ns = now_ns;
@@ -223,5 +226,6 @@ void reporter_give_up(struct reporter_thread *thread, const char *cause)
         atomic_fetch_sub_explicit(&thread->touched[i]->segment->batches, 1, memory_order_release);
     thread->touched_count = 0;
     thread->dirty = thread->stuck = false;
+    atomic_store_explicit(&thread->oldest_ns, 0, memory_order_relaxed);
     reporter_count_drop(thread, cause, left);
 }

@@ -46,9 +46,9 @@ static size_t put_reporter(char *out, size_t room, const struct reporter_account
 {
     size_t used = (size_t)snprintf(out, room,
                                    "%s\tdurable=%d\thanded=%" PRIu64 "\tdelivered=%" PRIu64 "\tskipped=%" PRIu64
-                                   "\tunknown=%" PRIu64 "\tqueued=%" PRIu32,
+                                   "\tunknown=%" PRIu64 "\tqueued=%" PRIu32 "\tlag_ns=%" PRId64,
                                    account->name, account->durable, account->handed, account->delivered,
-                                   account->skipped, account->unknown, account->queued);
+                                   account->skipped, account->unknown, account->queued, account->lag_ns);
     for (unsigned i = 0; i < REPORTER_CAUSES && account->dropped[i].cause; i++) {
         char cause[STATUS_WORD];
         snprintf(cause, sizeof(cause), "%s", account->dropped[i].cause);

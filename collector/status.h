@@ -30,7 +30,7 @@ void status_serve(int fd, struct fanout *fanout);
 struct status_reporter {
     char name[STATUS_WORD];
     bool durable;
-    uint64_t handed, delivered, skipped, unknown, queued, dropped;
+    uint64_t handed, delivered, skipped, unknown, queued, lag_ns, dropped;
     unsigned causes;
     struct {
         char cause[STATUS_WORD];

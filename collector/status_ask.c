@@ -33,11 +33,8 @@ static int read_field(struct status_reporter *reporter, char *field)
     const struct {
         const char *name;
         uint64_t *to;
-    } known[] = {{"handed", &reporter->handed},
-                 {"delivered", &reporter->delivered},
-                 {"skipped", &reporter->skipped},
-                 {"unknown", &reporter->unknown},
-                 {"queued", &reporter->queued}};
+    } known[] = {{"handed", &reporter->handed},   {"delivered", &reporter->delivered}, {"skipped", &reporter->skipped},
+                 {"unknown", &reporter->unknown}, {"queued", &reporter->queued},       {"lag_ns", &reporter->lag_ns}};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(field, known[i].name) == 0)
             *known[i].to = number;

@@ -52,13 +52,14 @@ static void text_reporters(const struct status *status, int error)
         printf("reporters: not known: %s\n", why_silent(error));
         return;
     }
-    printf("\n%-24s %12s %12s %12s %12s\n", "reporter", "delivered", "queued", "skipped", "dropped");
+    printf("\n%-24s %11s %11s %8s %11s %10s\n", "reporter", "delivered", "queued", "lag", "skipped", "dropped");
     for (unsigned i = 0; i < status->count; i++) {
         const struct status_reporter *reporter = &status->reporters[i];
-        printf("%-24s %12s", reporter->name, format_count(number, reporter->delivered));
-        printf(" %12s", format_count(number, reporter->queued));
-        printf(" %12s", format_count(number, reporter->skipped));
-        printf(" %12s\n", format_count(number, reporter->dropped));
+        printf("%-24s %11s", reporter->name, format_count(number, reporter->delivered));
+        printf(" %11s", format_count(number, reporter->queued));
+        printf(" %8s", reporter->lag_ns ? format_duration(number, (double)reporter->lag_ns) : "0");
+        printf(" %11s", format_count(number, reporter->skipped));
+        printf(" %10s\n", format_count(number, reporter->dropped));
         for (unsigned k = 0; k < reporter->causes; k++)
             printf("%s%s %s%s", k > 0 ? ", " : "  dropped: ", format_whole(number, (__int128)reporter->cause[k].events),
                    reporter->cause[k].cause, k + 1 == reporter->causes ? "\n" : "");
@@ -137,9 +138,9 @@ static void json_reporters(const struct status *status, int error)
     for (unsigned i = 0; i < status->count; i++) {
         const struct status_reporter *reporter = &status->reporters[i];
         printf("{\"reporter\":\"%s\",\"durable\":%s,\"handed\":%" PRIu64 ",\"delivered\":%" PRIu64
-               ",\"skipped\":%" PRIu64 ",\"unknown\":%" PRIu64 ",\"queued\":%" PRIu64 ",\"dropped\":{",
+               ",\"skipped\":%" PRIu64 ",\"unknown\":%" PRIu64 ",\"queued\":%" PRIu64 ",\"lag_s\":%.3f,\"dropped\":{",
                reporter->name, reporter->durable ? "true" : "false", reporter->handed, reporter->delivered,
-               reporter->skipped, reporter->unknown, reporter->queued);
+               reporter->skipped, reporter->unknown, reporter->queued, (double)reporter->lag_ns * 1e-9);
         for (unsigned k = 0; k < reporter->causes; k++)
             printf("%s\"%s\":%" PRIu64, k > 0 ? "," : "", reporter->cause[k].cause, reporter->cause[k].events);
         fputs("}}\n", stdout);

@@ -24,6 +24,7 @@ enum {
     REPORTER_SKIPPED,
     REPORTER_UNKNOWN,
     REPORTER_QUEUED,
+    REPORTER_LAG,
     SERIES,
     SERIES_LIMIT,
     OVERFLOW_EVENTS,
@@ -60,6 +61,9 @@ static const struct prometheus_head heads[] = {
                           "Replayed events that only an earlier collector can have given to a reporter.",
                           PROMETHEUS_COUNTER},
     [REPORTER_QUEUED] = {"gb_collector_reporter_events_queued", "Events that wait for a reporter.", PROMETHEUS_GAUGE},
+    [REPORTER_LAG] = {"gb_collector_reporter_lag_seconds",
+                      "How long the oldest event that a reporter took has been waiting to be put out.",
+                      PROMETHEUS_GAUGE},
     [SERIES] = {"gb_collector_series", "Series of workers' metrics in this exposition.", PROMETHEUS_GAUGE},
     [SERIES_LIMIT] = {"gb_collector_series_limit", "How many there may be (max_series).", PROMETHEUS_GAUGE},
     [OVERFLOW_EVENTS] = {"gb_collector_overflow_events",
@@ -169,6 +173,12 @@ static void write_reporters(struct prometheus_page *page, const struct gb_report
         }
         prometheus_page_end(page, head);
     }
+    prometheus_page_begin(page, &heads[REPORTER_LAG]);
+    for (unsigned i = 0; i < count; i++) {
+        const struct prometheus_label label = {"reporter", accounts[i].name};
+        prometheus_page_real(page, &heads[REPORTER_LAG], &label, 1, (double)accounts[i].lag_ns * 1e-9);
+    }
+    prometheus_page_end(page, &heads[REPORTER_LAG]);
     prometheus_page_begin(page, &heads[REPORTER_DROPPED]);
     for (unsigned i = 0; i < count; i++)
         for (unsigned k = 0; k < GB_REPORTER_CAUSES && accounts[i].dropped[k].cause != NULL; k++) {

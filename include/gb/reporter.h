@@ -216,6 +216,7 @@ struct gb_option_value {
 struct gb_reporter_account {
     char name[32]; /* of the instance */
     uint64_t handed, delivered, skipped, unknown, queued;
+    int64_t lag_ns; /* since the oldest of what it took and has not flushed was handed out; 0: none */
     struct {
         const char *cause; /* NULL: the end */
         uint64_t events;

@@ -174,9 +174,9 @@ wait_for told 'any(.reporter == "summary")'
 run 0 env GEMINI_BATCH_TELEMETRY=1 GEMINI_BATCH_TELEMETRY_DIR="$segments" "$worker" 10
 check 'delivered, and what waits' wait_for told 'map(select(.reporter)) | map({(.reporter): .}) | add
     | .log.delivered == 31 and .log.durable and .log.queued == 0 and .log.dropped == {}
-    and ."log-2".delivered == 0 and ."log-2".queued == 31 and .summary.delivered == 31'
+    and ."log-2".delivered == 0 and ."log-2".queued == 31 and ."log-2".lag_s > 0 and .log.lag_s == 0 and .summary.delivered == 31'
 run 0 "$gb" ls --dir "$segments"
-check 'as a table' says out '^log-2  *0  *31  *0  *0$'
+check 'as a table' says out '^log-2  *0  *31  *[0-9.]*[mµn]*s  *0  *0$'
 check 'in 80 columns' sh -c "! grep -q '.\{81\}' '$work/out'"
 kill -STOP $pid
 run 0 "$gb" ls --dir "$segments"
