@@ -16,8 +16,8 @@
 /* All processes, and segments, of one number. */
 struct sum {
     uint64_t begun, returned, unreturned; /* unreturned: streams in the middle of an emit */
-    uint64_t attempted, delivered, dropped, seen;
-    uint64_t said_attempted, said_dropped, busy; /* by gb_stats; busy: part of it */
+    uint64_t attempted, delivered, folded, dropped, seen;
+    uint64_t said_attempted, said_dropped, said_folded, busy; /* by gb_stats; busy: part of it */
     uint32_t traits, processes, segments, untold, clean, killed, disabled;
 };
 
@@ -52,6 +52,7 @@ static void add_processes(struct round *round, struct sum *sums)
         sum->killed += process->state != PROCESS_CLEAN && process->killed;
         sum->disabled += process->state == PROCESS_CLEAN && !process->enabled;
         sum->said_attempted += process->attempted;
+        sum->said_folded += process->folded;
         for (unsigned k = 0; k < BOOK_CAUSES; k++)
             sum->said_dropped += process->dropped[k];
         sum->busy += process->dropped[GB_BUSY];
@@ -77,6 +78,9 @@ static void audit_segment(struct round *round, const struct segment_seen *segmen
     if (rings->bare > segment->left_out)
         VIOLATION(round, "I5: pid %d: %lu events lack attributes, its last line says that %lu were left out",
                   segment->pid, (unsigned long)rings->bare, (unsigned long)segment->left_out);
+    if (!round->collectors_die && segment->folded_seen != segment->folded)
+        VIOLATION(round, "I2: pid %d: %lu folded events came, its last line says %lu", segment->pid,
+                  (unsigned long)segment->folded_seen, (unsigned long)segment->folded);
     if (round->book->lenient)
         return;
     if (rings->events != segment->delivered)
@@ -120,6 +124,8 @@ static void add_segments(struct round *round, struct sum *sums)
         sum->attempted += segment->attempted;
         sum->delivered += segment->delivered;
         sum->dropped += segment->dropped;
+        sum->folded += segment->folded;
+        round->totals->folded += segment->folded;
         round->totals->dropped += segment->dropped;
         audit_segment(round, segment, &rings[i]);
     }
@@ -129,22 +135,22 @@ static void add_segments(struct round *round, struct sum *sums)
 #define WRONG(what)                                                                                                    \
     VIOLATION(round,                                                                                                   \
               "%s: pid %d (%u processes, %u clean, %u killed, traits %u): begun %lu returned %lu attempted "           \
-              "%lu delivered %lu dropped %lu seen %lu",                                                                \
+              "%lu delivered %lu folded %lu dropped %lu seen %lu",                                                     \
               what, pid, sum->processes, sum->clean, sum->killed, sum->traits, (unsigned long)sum->begun,              \
               (unsigned long)sum->returned, (unsigned long)sum->attempted, (unsigned long)sum->delivered,              \
-              (unsigned long)sum->dropped, (unsigned long)sum->seen)
+              (unsigned long)sum->folded, (unsigned long)sum->dropped, (unsigned long)sum->seen)
 
 static void audit_clean(struct round *round, int pid, const struct sum *sum)
 {
     if (sum->begun != sum->returned || sum->begun != sum->said_attempted)
         WRONG("I2: gb_stats and the worker differ");
-    if (sum->attempted != sum->begun || sum->delivered + sum->dropped != sum->attempted)
+    if (sum->attempted != sum->begun || sum->delivered + sum->folded + sum->dropped != sum->attempted)
         WRONG("I2");
-    if (sum->said_dropped != sum->dropped)
-        WRONG("I2: gb_stats and the last line differ in what was dropped");
+    if (sum->said_dropped != sum->dropped || sum->said_folded != sum->folded)
+        WRONG("I2: gb_stats and the last line differ in what was dropped or folded");
     /* busy: its own two threads met at a first use, and the one that held the lock had no CPU for longer than the other waits */
     bool served = round->unserved_ms < SERVED_MS;
-    if (sum->traits & TRAIT_VICTIM && served && sum->dropped != sum->busy)
+    if (sum->traits & TRAIT_VICTIM && served && sum->dropped + sum->folded != sum->busy)
         WRONG("I7: a victim has lost something");
     if (!round->book->lenient && sum->seen != sum->delivered)
         WRONG("I2: delivered, but not seen");
@@ -167,7 +173,7 @@ static void audit_sum(struct round *round, int pid, const struct sum *sum)
         WRONG("a worker ended by itself");
         return;
     }
-    uint64_t accounted = sum->delivered + sum->dropped;
+    uint64_t accounted = sum->delivered + sum->folded + sum->dropped;
     if (sum->returned > accounted || accounted > sum->begun)
         WRONG("I1");
     if (sum->begun - sum->returned > sum->unreturned || sum->attempted - accounted > sum->unreturned)

@@ -41,7 +41,7 @@ struct process {
     uint32_t state; /* enum process_state */
     uint32_t traits;
     uint32_t killed;
-    uint64_t attempted, dropped[BOOK_CAUSES]; /* gb_stats at a clean end */
+    uint64_t attempted, folded, dropped[BOOK_CAUSES]; /* gb_stats at a clean end */
     uint32_t enabled;
     uint32_t reserved;
 };
@@ -61,9 +61,9 @@ struct seen {
 struct segment_seen {
     uint64_t key; /* the first 16 hex digits of its id; 0: free */
     int32_t pid;
-    uint32_t finished;                                  /* its last line was told */
-    uint64_t attempted, delivered, dropped, unfinished; /* by that line */
-    uint64_t malformed, left_out;
+    uint32_t finished;                                          /* its last line was told */
+    uint64_t attempted, delivered, dropped, folded, unfinished; /* by that line */
+    uint64_t malformed, left_out, folded_seen;
     char how[16];
 };
 

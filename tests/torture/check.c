@@ -39,23 +39,23 @@ static void fence(void)
 }
 
 /* ---- places in the book ---- */
-static uint64_t segment_key(const struct gb_run *run)
+static uint64_t segment_key(const struct gb_worker *worker)
 {
     char digits[17] = {0};
-    memcpy(digits, run->worker->segment, 16);
+    memcpy(digits, worker->segment, 16);
     return strtoull(digits, NULL, 16) | 1;
 }
 
 /* The key is stored when all else is in place. NULL: full. */
-static struct segment_seen *segment_of(struct check *check, const struct gb_run *run)
+static struct segment_seen *segment_of(struct check *check, const struct gb_worker *worker)
 {
-    uint64_t key = segment_key(run);
+    uint64_t key = segment_key(worker);
     for (uint64_t at = book_mix(key), tries = 0; tries < BOOK_SEGMENTS; at++, tries++) {
         struct segment_seen *segment = &check->book->segment[at % BOOK_SEGMENTS];
         if (segment->key == key)
             return segment;
         if (!segment->key) {
-            segment->pid = (int32_t)run->worker->pid;
+            segment->pid = (int32_t)worker->pid;
             fence();
             segment->key = key;
             return segment;
@@ -66,13 +66,13 @@ static struct segment_seen *segment_of(struct check *check, const struct gb_run 
 
 static struct ring_seen *ring_of(struct check *check, const struct gb_run *run)
 {
-    uint64_t key = book_mix(segment_key(run) + run->ring) | 1;
+    uint64_t key = book_mix(segment_key(run->worker) + run->ring) | 1;
     for (uint64_t at = key >> 1, tries = 0; tries < BOOK_RINGS; at++, tries++) {
         struct ring_seen *ring = &check->book->ring[at % BOOK_RINGS];
         if (ring->key == key)
             return ring;
         if (!ring->key) {
-            struct segment_seen *segment = segment_of(check, run);
+            struct segment_seen *segment = segment_of(check, run->worker);
             if (!segment)
                 return NULL;
             ring->segment = (uint32_t)(segment - check->book->segment);
@@ -189,7 +189,7 @@ static bool take_event(struct check *check, const struct gb_run *run, const stru
         return true;
     }
     if (event->kind == GB_EVENT_LOST) {
-        ring->told_since += account_drops(event->as.account);
+        ring->told_since += account_drops(event->as.account) + event->as.account->folded;
         ring->next = event->seq + 1;
         return true;
     }
@@ -261,7 +261,7 @@ static void take_ring_run(struct check *check, const struct gb_run *run)
 /* I4: a last line that is told again, which a durable reporter may have to skip, says the same as the first. */
 static void take_finished(struct check *check, const struct gb_run *run, const struct gb_account *account)
 {
-    struct segment_seen *segment = segment_of(check, run);
+    struct segment_seen *segment = segment_of(check, run->worker);
     if (!segment)
         return;
     if (segment->finished && (segment->attempted != account->attempted || segment->delivered != account->delivered ||
@@ -271,6 +271,7 @@ static void take_finished(struct check *check, const struct gb_run *run, const s
     segment->delivered = account->delivered;
     segment->dropped = account_drops(account);
     segment->left_out = account->attributes_left_out;
+    segment->folded = account->folded;
     segment->unfinished = account->unfinished;
     segment->malformed = account->malformed;
     memcpy(segment->how, run->worker->how, sizeof(run->worker->how));
@@ -285,7 +286,7 @@ static void take_worker_run(struct check *check, const struct gb_run *run)
         if (event->kind == GB_EVENT_FINISHED)
             take_finished(check, run, event->as.account);
         else if (event->kind == GB_EVENT_STARTED)
-            segment_of(check, run);
+            segment_of(check, run->worker);
     }
 }
 
@@ -358,6 +359,16 @@ static void check_batch(void *self, const struct gb_batch *batch)
     check->skipped = 0;
 }
 
+/* Held against the last line only where no collector was killed: what was told again is not told apart here. */
+static void check_folded(void *self, const struct gb_folded *folded)
+{
+    struct check *check = self;
+    struct segment_seen *segment =
+        check->book && !is_scapegoat(check->book, folded->worker->pid) ? segment_of(check, folded->worker) : NULL;
+    if (segment)
+        segment->folded_seen += folded->count;
+}
+
 static void check_tick(void *self, int64_t now_ns)
 {
     struct check *check = self;
@@ -396,6 +407,7 @@ const struct gb_reporter gb_reporter_plugin = {
     .options = check_options,
     .open = check_open,
     .record_batch = check_batch,
+    .record_folded = check_folded,
     .tick = check_tick,
     .flush = check_flush,
     .durable = check_durable,

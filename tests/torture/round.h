@@ -28,7 +28,7 @@ struct programs {
 struct totals {
     uint64_t records;  /* told by the workers as returned */
     uint64_t attempts; /* events that the plug-in has checked */
-    uint64_t dropped;
+    uint64_t dropped, folded;
     uint64_t worker_kills, collector_kills, faults, violations;
     uint64_t log_lines, rows, workers, rings, rounds, skipped_mounts;
     uint64_t peak_kib; /* of a collector */

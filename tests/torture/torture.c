@@ -54,9 +54,10 @@ static void line(int64_t started_ms, const struct totals *totals)
 
 static void report(const struct totals *totals)
 {
-    printf("\n%lu records by %lu workers in %lu rings: %lu were checked one by one, %lu were\ndropped and counted.\n",
+    printf("\n%lu records by %lu workers in %lu rings: %lu were checked one by one, %lu were\ndropped and counted, %lu "
+           "folded.\n",
            (unsigned long)totals->records, (unsigned long)totals->workers, (unsigned long)totals->rings,
-           (unsigned long)totals->attempts, (unsigned long)totals->dropped);
+           (unsigned long)totals->attempts, (unsigned long)totals->dropped, (unsigned long)totals->folded);
     printf("Read back as well: %lu lines of logs, %lu rows of databases.\n", (unsigned long)totals->log_lines,
            (unsigned long)totals->rows);
     printf("Killed: %lu workers, %lu collectors; %lu faults in %lu rounds. A collector took\n%lu MiB at the most.\n",

@@ -124,6 +124,7 @@ static void leave_as_clean(void)
     process->attempted = stats.attempted;
     for (uint32_t i = 0; i < BOOK_CAUSES; i++)
         process->dropped[i] = stats.dropped[i];
+    process->folded = stats.folded;
     process->enabled = stats.enabled;
     __atomic_store_n(&process->state, PROCESS_CLEAN, __ATOMIC_RELEASE);
 }
