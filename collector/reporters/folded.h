@@ -27,6 +27,14 @@ double folded_real(const struct gb_folded *folded);
 /* The number in a value that is no text. */
 double folded_number(const struct gb_event_value *value);
 
+/* The last of its events, as it would have come, without attributes: to find a series by. */
+struct gb_event folded_event(const struct gb_folded *folded);
+
+/* Its buckets one by one: about where their values are, times `scale`, never outside of the least and the greatest. What was not
+ * placed comes as its mean. */
+void folded_each(const struct gb_folded *folded, double scale,
+                 void (*each)(void *context, double value, uint64_t count), void *context);
+
 /*
  * into += the finite values, each times `scale`. Count and sum are exact, least and greatest too. With a scale of 1 so are the
  * buckets; with another one each goes, whole, where its middle falls.

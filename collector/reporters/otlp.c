@@ -153,6 +153,16 @@ static void otlp_record(void *context, const struct gb_batch *batch)
             record_run(self, &batch->runs[i]);
 }
 
+static void otlp_folded(void *context, const struct gb_folded *folded)
+{
+    struct otlp *self = context;
+    struct otlp_worker *worker = otlp_worker_of(&self->store, folded->worker);
+    if (worker == NULL || otlp_worker_fold(&self->store, worker, folded) < 0)
+        drop(self, "no_memory", folded->count);
+    else if (folded->kind == GB_EVENT_SAMPLE && folded->not_finite)
+        drop(self, "bad_value", folded->not_finite);
+}
+
 /* ---- what came back ---- */
 
 /* One worker's part of a request. Returns how many events the request told of it. */
@@ -415,6 +425,7 @@ const struct gb_reporter gb_reporter_otlp = {
     .options = otlp_options,
     .open = otlp_open,
     .record_batch = otlp_record,
+    .record_folded = otlp_folded,
     .flush = otlp_flush,
     .tick = otlp_tick,
     .close = otlp_close,

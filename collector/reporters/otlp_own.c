@@ -68,6 +68,7 @@ static void put_ledger(struct own *own, const struct gb_account *total)
 {
     put_one(own, "gb.collector.events.attempted", total->attempted);
     put_one(own, "gb.collector.events.delivered", total->delivered);
+    put_one(own, "gb.collector.events.folded", total->folded);
     begin_metric(own, "gb.collector.events.dropped", false);
     for (unsigned i = 0; i < GB_WORKER_CAUSES; i++)
         put_point(own, NULL, gb_cause_name(i), total->dropped[i]);

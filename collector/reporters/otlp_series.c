@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/reporters/folded.h"
 #include "collector/reporters/otlp_value.h"
 
 #define NAMES_MAX 65536
@@ -248,5 +249,45 @@ int otlp_worker_record(struct otlp_store *store, struct otlp_worker *worker, con
     add(&series->now, kind, event);
     worker->dirty = true;
     worker->events += counted;
+    return 0;
+}
+
+static void add_folded(struct otlp_values *values, enum otlp_kind kind, const struct gb_folded *folded)
+{
+    bool first = values->events == 0;
+    values->events += folded->count;
+    switch (kind) {
+    case OTLP_DURATION:
+        values->as.histogram.ns += (unsigned __int128)folded_integer(folded);
+        folded_add(&values->as.histogram.buckets, folded, 1e-9);
+        break;
+    case OTLP_UNFINISHED:
+        tally_counter_add(&values->as.counter, &(struct gb_event_value){GB_VALUE_UINT, 0, {.u = folded->count}});
+        break;
+    case OTLP_COUNTER:
+        tally_counter_fold(&values->as.counter, folded);
+        break;
+    case OTLP_GAUGE:
+        if (first || folded->last_wall_ns >= values->as.gauge.wall_ns) {
+            values->as.gauge.last = folded->last;
+            values->as.gauge.wall_ns = folded->last_wall_ns;
+        }
+        break;
+    case OTLP_SAMPLE:
+        folded_add(&values->as.histogram.buckets, folded, 1);
+        break;
+    }
+}
+
+int otlp_worker_fold(struct otlp_store *store, struct otlp_worker *worker, const struct gb_folded *folded)
+{
+    const struct gb_event event = folded_event(folded);
+    enum otlp_kind kind = kind_of(&event);
+    struct otlp_series *series = series_of(store, worker, kind, &event);
+    if (series == NULL)
+        return -ENOMEM;
+    add_folded(&series->now, kind, folded);
+    worker->dirty = true;
+    worker->events += kind == OTLP_SAMPLE ? folded->count - folded->not_finite : folded->count;
     return 0;
 }

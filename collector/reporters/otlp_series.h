@@ -107,6 +107,9 @@ uint64_t otlp_worker_drop(struct otlp_store *store, struct otlp_worker *worker);
 int otlp_worker_record(struct otlp_store *store, struct otlp_worker *worker, const struct gb_event *event,
                        bool counted);
 
+/* Events that found their ring full. -ENOMEM: none of them is in. */
+int otlp_worker_fold(struct otlp_store *store, struct otlp_worker *worker, const struct gb_folded *folded);
+
 void otlp_worker_take(struct otlp_store *store, struct otlp_worker *worker, int64_t wall_ns);
 void otlp_worker_told(struct otlp_store *store, struct otlp_worker *worker);
 void otlp_worker_untold(struct otlp_store *store, struct otlp_worker *worker);

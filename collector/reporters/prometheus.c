@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "collector/reporters/builtin.h"
+#include "collector/reporters/folded.h"
 #include "collector/reporters/prometheus_http.h"
 #include "collector/reporters/prometheus_settings.h"
 
@@ -181,6 +182,38 @@ static void prometheus_record(void *context, const struct gb_batch *batch)
     prometheus_store_unlock(&self->store);
 }
 
+static void record_folded(struct prometheus *self, struct prometheus_worker *worker, const struct gb_folded *folded)
+{
+    const struct gb_event event = folded_event(folded);
+    enum prometheus_use use = folded->flags & GB_EVENT_UNFINISHED ? PROMETHEUS_OF_UNFINISHED
+                              : folded->kind == GB_EVENT_TIMING   ? PROMETHEUS_OF_TIMINGS
+                              : folded->kind == GB_EVENT_COUNTER  ? PROMETHEUS_OF_COUNTERS
+                              : folded->kind == GB_EVENT_GAUGE    ? PROMETHEUS_OF_GAUGES
+                                                                  : PROMETHEUS_OF_SAMPLES;
+    struct prometheus_series *series = worker != NULL ? prometheus_route(&self->routes, worker, use, &event) : NULL;
+    uint64_t lost = series == NULL ? folded->count - (worker != NULL) : 0; /* the route has told of one */
+    if (series == NULL)
+        self->setup->count_drop(self->setup->collector, "no_memory", lost);
+    else if (use == PROMETHEUS_OF_UNFINISHED)
+        tally_counter_add(&series->as.counter, &(struct gb_event_value){GB_VALUE_UINT, 0, {.u = folded->count}});
+    else if (use == PROMETHEUS_OF_COUNTERS)
+        tally_counter_fold(&series->as.counter, folded);
+    else if (use != PROMETHEUS_OF_GAUGES)
+        prometheus_histogram_fold(series, folded);
+    else if (prometheus_gauge_set(worker, series, folded_number(&folded->last), folded->last_wall_ns) < 0)
+        self->setup->count_drop(self->setup->collector, "no_memory", folded->count);
+    if (series != NULL && use == PROMETHEUS_OF_SAMPLES && folded->not_finite)
+        self->setup->count_drop(self->setup->collector, "bad_value", folded->not_finite);
+}
+
+static void prometheus_folded(void *context, const struct gb_folded *folded)
+{
+    struct prometheus *self = context;
+    prometheus_store_lock(&self->store);
+    record_folded(self, worker_of(self, folded->worker), folded);
+    prometheus_store_unlock(&self->store);
+}
+
 static void prometheus_tick(void *context, int64_t now_ns)
 {
     struct prometheus *self = context;
@@ -274,5 +307,6 @@ const struct gb_reporter gb_reporter_prometheus = {
     .flush = prometheus_flush,
     .tick = prometheus_tick,
     .close = prometheus_close,
+    .record_folded = prometheus_folded,
     .reach = prometheus_reach,
 };

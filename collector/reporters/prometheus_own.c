@@ -12,6 +12,7 @@ enum {
     BUILD_INFO,
     ATTEMPTED,
     DELIVERED,
+    FOLDED,
     DROPPED,
     UNFINISHED,
     ATTRIBUTES_LEFT_OUT,
@@ -38,6 +39,8 @@ static const struct prometheus_head heads[] = {
     [BUILD_INFO] = {"gb_build_info", "The version of gb-telemetry that runs here.", PROMETHEUS_GAUGE},
     [ATTEMPTED] = {"gb_collector_events_attempted", "Events that workers tried to emit.", PROMETHEUS_COUNTER},
     [DELIVERED] = {"gb_collector_events_delivered", "Events that were drained and decoded.", PROMETHEUS_COUNTER},
+    [FOLDED] = {"gb_collector_events_folded", "Events that found their ring full and came as sums.",
+                PROMETHEUS_COUNTER},
     [DROPPED] = {"gb_collector_events_dropped", "Events that were lost before any reporter, by cause.",
                  PROMETHEUS_COUNTER},
     [UNFINISHED] = {"gb_collector_events_unfinished", "Timings told for scopes that never ended; in no other sum.",
@@ -133,6 +136,7 @@ static void write_ledger(struct prometheus_page *page, const struct sums *sums)
     const struct gb_account *total = &sums->total;
     one_count(page, ATTEMPTED, NULL, total->attempted);
     one_count(page, DELIVERED, NULL, total->delivered);
+    one_count(page, FOLDED, NULL, total->folded);
     prometheus_page_begin(page, &heads[DROPPED]);
     for (unsigned i = 0; i <= GB_WORKER_CAUSES; i++) {
         bool malformed = i == GB_WORKER_CAUSES;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/reporters/folded.h"
+
 /* A series and all that is constant of it in one piece of memory: the key, which is its family's address and then the labels' names
  * and values with their zeros, and the labels, which point into it. */
 struct series_memory {
@@ -228,8 +230,9 @@ struct prometheus_series *prometheus_series_overflow(struct prometheus_family *f
     return family->overflow = &memory->series;
 }
 
-static void bucket_add(struct prometheus_series *series, double value)
+static void bucket_count(void *context, double value, uint64_t count)
 {
+    struct prometheus_series *series = context;
     const struct prometheus_bounds *bounds = series->family->bounds;
     uint32_t low = 0, high = bounds->count;
     while (low < high) {
@@ -239,7 +242,12 @@ static void bucket_add(struct prometheus_series *series, double value)
         else
             low = middle + 1;
     }
-    series->as.histogram.buckets[low]++;
+    series->as.histogram.buckets[low] += count;
+}
+
+static void bucket_add(struct prometheus_series *series, double value)
+{
+    bucket_count(series, value, 1);
     histogram_add(&series->as.histogram.native, value);
 }
 
@@ -254,4 +262,13 @@ void prometheus_duration_add(struct prometheus_series *series, int64_t ns)
     uint64_t positive = ns > 0 ? (uint64_t)ns : 0;
     series->as.histogram.ns += positive;
     bucket_add(series, (double)positive / 1e9);
+}
+
+void prometheus_histogram_fold(struct prometheus_series *series, const struct gb_folded *folded)
+{
+    double scale = folded->kind == GB_EVENT_TIMING ? 1e-9 : 1;
+    if (folded->kind == GB_EVENT_TIMING)
+        series->as.histogram.ns += (unsigned __int128)folded_integer(folded);
+    folded_each(folded, scale, bucket_count, series);
+    folded_add(&series->as.histogram.native, folded, scale);
 }

@@ -128,5 +128,7 @@ struct prometheus_series *prometheus_series_overflow(struct prometheus_family *f
 
 void prometheus_histogram_add(struct prometheus_series *series, double value);
 void prometheus_duration_add(struct prometheus_series *series, int64_t ns);
+/* Timings or samples that found their ring full. */
+void prometheus_histogram_fold(struct prometheus_series *series, const struct gb_folded *folded);
 
 #endif

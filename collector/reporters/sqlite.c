@@ -56,6 +56,10 @@ struct sqlite {
     int trouble;                 /* the result that was told last; SQLITE_OK: all is well */
     bool told_removal;
     int64_t first_tick_ns, retained_ns; /* 0: not yet */
+    struct {
+        const struct cursor_ring *ring;
+        uint64_t epoch;
+    } folding; /* what is held of this epoch is not known already */
 };
 
 #define SAY(self, ...) (self)->setup->say((self)->setup->collector, __VA_ARGS__)
@@ -133,6 +137,8 @@ static int write_held(struct sqlite *self)
 
     for (const struct held_run *held = self->hold.first; held && result == SQLITE_OK; held = held->later)
         result = writer_run(&self->writer, held);
+    for (const struct held_fold *held = self->hold.first_fold; held && result == SQLITE_OK; held = held->later)
+        result = writer_fold(&self->writer, &held->folded);
     for (const struct forgotten *at = self->forgotten; at && result == SQLITE_OK; at = at->next)
         result = writer_forget(&self->writer, at->segment);
     return result == SQLITE_OK ? writer_commit(&self->writer) : result;
@@ -186,6 +192,11 @@ static bool replace_damaged(struct sqlite *self, int result, char *why, size_t w
     return open_database(self, false, why, why_size) == 0;
 }
 
+static bool holds(const struct sqlite *self)
+{
+    return self->hold.first || self->hold.first_fold;
+}
+
 static int sqlite_flush(void *context)
 {
     struct sqlite *self = context;
@@ -193,7 +204,7 @@ static int sqlite_flush(void *context)
     char why[256];
     bool over;
 
-    if (!self->hold.first && !self->forgotten)
+    if (!holds(self) && !self->forgotten)
         return 0;
     if (!self->database.db && open_database(self, false, why, sizeof(why)))
         return tell_trouble(self, SQLITE_CANTOPEN, why);
@@ -260,6 +271,27 @@ static void sqlite_record_batch(void *context, const struct gb_batch *batch)
         record_run(context, &batch->runs[i]);
 }
 
+/* All folds of an epoch come one after the other, and in one transaction: the first one decides whether they are known. */
+static void sqlite_folded(void *context, const struct gb_folded *folded)
+{
+    struct sqlite *self = context;
+    struct cursor_segment *segment = cursors_of(&self->cursors, folded->worker);
+    struct cursor_ring *ring = segment ? cursor_ring(segment, FOLD_RINGS + folded->ring) : NULL;
+    bool goes_on = self->folding.ring == ring && self->folding.epoch == folded->epoch;
+
+    if (ring && !goes_on && cursor_has(ring, folded->epoch)) {
+        self->setup->count_drop(self->setup->collector, GB_SKIPPED, folded->count);
+        return;
+    }
+    if (!ring || hold_fold(&self->hold, folded)) {
+        self->setup->count_drop(self->setup->collector, "no_memory", folded->count);
+        return;
+    }
+    self->folding.ring = ring;
+    self->folding.epoch = folded->epoch;
+    cursor_advance(ring, folded->epoch + 1);
+}
+
 /* Rotation: the old file gets all that it was to get, unless it is gone for good. What cannot be opened now, the next flush opens. */
 static int sqlite_reopen(void *context)
 {
@@ -321,7 +353,7 @@ static void sqlite_tick(void *context, int64_t now_ns)
         forget_unseen(self);
     if (self->trouble || !self->database.db)
         return;
-    if (self->forgotten && !self->hold.first)
+    if (self->forgotten && !holds(self))
         sqlite_flush(self);
     if (now_ns - self->retained_ns >= RETAIN_NS && retain(self, 0) == 0)
         self->retained_ns = now_ns; /* else there may be more of it */
@@ -400,5 +432,6 @@ const struct gb_reporter gb_reporter_sqlite = {
     .forget = sqlite_forget,
     .durable = sqlite_durable,
     .close = sqlite_close,
+    .record_folded = sqlite_folded,
     .reach = sqlite_reach,
 };

@@ -19,6 +19,7 @@ void hold_init(struct hold *hold)
 {
     *hold = (struct hold){0};
     hold->end = &hold->first;
+    hold->fold_end = &hold->first_fold;
 }
 
 static struct hold_block *add_block(struct hold *hold, size_t bytes)
@@ -155,6 +156,22 @@ int hold_run(struct hold *hold, const struct gb_run *run, uint32_t skip, struct 
     return 0;
 }
 
+int hold_fold(struct hold *hold, const struct gb_folded *folded)
+{
+    struct held_fold *held = take(hold, sizeof(*held));
+    const struct gb_worker *worker = held ? copy_worker(hold, folded->worker, false) : NULL;
+
+    if (!worker)
+        return -ENOMEM;
+    *held = (struct held_fold){.folded = *folded};
+    held->folded.worker = worker;
+    held->folded.buckets = NULL;
+    held->folded.bucket_count = 0;
+    *hold->fold_end = held;
+    hold->fold_end = &held->later;
+    return 0;
+}
+
 static void free_from(struct hold_block **place)
 {
     struct hold_block *block = *place, *next;
@@ -178,6 +195,8 @@ void hold_clear(struct hold *hold)
     hold->filling = NULL;
     hold->first = NULL;
     hold->end = &hold->first;
+    hold->first_fold = NULL;
+    hold->fold_end = &hold->first_fold;
     hold->events = 0;
 }
 

@@ -20,10 +20,16 @@ struct held_run {
     struct held_run *later;
 };
 
+struct held_fold {
+    struct gb_folded folded; /* without its buckets */
+    struct held_fold *later;
+};
+
 struct hold_block;
 
 struct hold {
     struct held_run *first, **end; /* end: where the next one is linked */
+    struct held_fold *first_fold, **fold_end;
     uint64_t events;
     struct hold_block *blocks, *filling; /* all of them; the one in use. Those behind it are empty */
     const struct gb_worker **workers;    /* by id: the copies made since the last clear */
@@ -37,5 +43,6 @@ void hold_free(struct hold *hold);
 
 /* Copies the run without its first `skip` events. -ENOMEM: nothing of it is held. */
 int hold_run(struct hold *hold, const struct gb_run *run, uint32_t skip, struct held_run **ret_held);
+int hold_fold(struct hold *hold, const struct gb_folded *folded);
 
 #endif

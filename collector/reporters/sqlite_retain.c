@@ -18,8 +18,8 @@ static const char *const removals[] = {
     "delete from attributes where event_id < ?1",   "delete from losses where event_id < ?1",
 #define GONE "(select worker_id from workers where last_event_id < ?1 and segment not in (select segment from cursors))"
     "delete from ledger where worker_id in " GONE,  "delete from ledger_drops where worker_id in " GONE,
-    "delete from gaps where worker_id in " GONE,    "delete from threads where worker_id in " GONE,
-    "delete from workers where worker_id in " GONE,
+    "delete from folds where worker_id in " GONE,   "delete from gaps where worker_id in " GONE,
+    "delete from threads where worker_id in " GONE, "delete from workers where worker_id in " GONE,
 #undef GONE
 };
 #define EVENT_TABLES 2 /* the first ones: what is counted */

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "collector/reporters/folded.h"
 #include "collector/reporters/number.h"
 #include "collector/utf8.h"
 
@@ -82,6 +83,61 @@ static int put_attributes(struct writer *writer, int64_t id, const struct gb_eve
         result = writer_step(statement);
     }
     return result;
+}
+
+static void bind_sum(sqlite3_stmt *statement, int column, const struct gb_folded *folded)
+{
+    __int128 sum = folded_integer(folded);
+
+    if (folded->last.type != GB_VALUE_DOUBLE && sum >= INT64_MIN && sum <= INT64_MAX)
+        sqlite3_bind_int64(statement, column, (int64_t)sum);
+    else
+        sqlite3_bind_double(statement, column, folded_real(folded));
+}
+
+/* Compared with others: an integer beyond 2^63 is a real. */
+static void bind_bound(sqlite3_stmt *statement, int column, const struct gb_folded *folded,
+                       const struct gb_event_value *bound)
+{
+    if (folded->count == folded->not_finite)
+        sqlite3_bind_null(statement, column);
+    else if (bound->type == GB_VALUE_UINT && bound->as.u > INT64_MAX)
+        sqlite3_bind_double(statement, column, (double)bound->as.u);
+    else
+        bind_value(statement, column, bound);
+}
+
+int writer_fold(struct writer *writer, const struct gb_folded *folded)
+{
+    static const char *const types[] = {[GB_EVENT_TIMING] = "timing",
+                                        [GB_EVENT_COUNTER] = "counter",
+                                        [GB_EVENT_GAUGE] = "gauge",
+                                        [GB_EVENT_SAMPLE] = "sample"};
+    sqlite3_stmt *statement = writer->statement[WRITER_FOLD];
+    struct writer_worker *worker;
+    int64_t scope;
+    int result = writer_worker(writer, folded->worker, &worker);
+
+    if (result == SQLITE_OK)
+        result = writer_scope(writer, folded->path, &scope);
+    if (result != SQLITE_OK)
+        return result;
+    sqlite3_bind_int64(statement, 1, worker->id);
+    sqlite3_bind_int64(statement, 2, scope);
+    sqlite3_bind_text(statement, 3, types[folded->kind], -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 4, folded->flags);
+    sqlite3_bind_int64(statement, 5, folded->last.type == GB_VALUE_DOUBLE);
+    sqlite3_bind_int64(statement, 6, (int64_t)folded->count);
+    sqlite3_bind_int64(statement, 7, (int64_t)folded->not_finite);
+    bind_sum(statement, 8, folded);
+    bind_bound(statement, 9, folded, &folded->least);
+    bind_bound(statement, 10, folded, &folded->greatest);
+    bind_value(statement, 11, &folded->last);
+    sqlite3_bind_int64(statement, 12, folded->last_wall_ns);
+    result = writer_step(statement);
+    return result == SQLITE_OK
+               ? writer_cursor(writer, folded->worker->segment, FOLD_RINGS + folded->ring, folded->epoch + 1)
+               : result;
 }
 
 static int put_timing(struct writer *writer, int64_t thread, const struct gb_event *event)
@@ -184,9 +240,9 @@ static int put_ledger(struct writer *writer, int64_t worker, const struct gb_acc
     }
     if (result != SQLITE_OK)
         return result;
-    const uint64_t sums[] = {account->attempted,       account->delivered,  dropped,
-                             account->malformed,       account->unfinished, account->attributes_left_out,
-                             account->names_overflowed};
+    const uint64_t sums[] = {account->attempted,        account->delivered,  dropped,
+                             account->malformed,        account->unfinished, account->attributes_left_out,
+                             account->names_overflowed, account->folded};
     sqlite3_bind_int64(ledger, 1, worker);
     for (int i = 0; i < (int)(sizeof(sums) / sizeof(sums[0])); i++)
         sqlite3_bind_int64(ledger, 2 + i, (int64_t)sums[i]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See sqlite_schema.h. The SQL itself is in sqlite_tables.sql and sqlite_views.sql; the build makes strings of it. */
+/* See sqlite_schema.h. The SQL itself is in sqlite_tables.sql, sqlite_folds.sql and sqlite_views.sql; the build makes strings of it. */
 #include "collector/reporters/sqlite_schema.h"
 
 #include <stdio.h>
@@ -8,12 +8,16 @@ static const char tables[] =
 #include "collector/reporters/sqlite_tables.sql.inc"
     ;
 
+static const char folds[] =
+#include "collector/reporters/sqlite_folds.sql.inc"
+    ;
+
 const char sqlite_schema_views[] =
 #include "collector/reporters/sqlite_views.sql.inc"
     ;
 
 /* A version that was released is never changed: what comes next is a step of its own. */
-const char *const sqlite_schema_steps[] = {tables};
+const char *const sqlite_schema_steps[] = {tables, folds};
 const unsigned sqlite_schema_version = sizeof(sqlite_schema_steps) / sizeof(sqlite_schema_steps[0]);
 
 int sqlite_query_number(sqlite3 *db, const char *query, sqlite3_int64 *ret_number)

@@ -58,17 +58,40 @@ from metrics m
     join threads h on h.thread_id = m.thread_id
     join workers w on w.worker_id = h.worker_id;
 
+-- Count and sum of everything, single or folded; timings in ns.
+drop view if exists totals;
+create view totals as
+with everything as (
+    select scope_id, 'timing' as type, 1 as events, 0 as folded, duration_ns as value, duration_ns as least,
+        duration_ns as greatest
+    from timings where not flags & 1
+    union all select scope_id, type, 1, 0, iif(value is 'NaN', null, value), iif(value is 'NaN', null, value),
+        iif(value is 'NaN', null, value)
+    from metrics
+    union all select scope_id, type, events, events, sum, least, greatest from folds where not flags & 1)
+select path as scope, type, sum(events) as events, sum(folded) as folded,
+    iif(max(typeof(value) <> 'integer') or abs(total(value)) > 9.2e18,
+        total(value), (sum(value >> 32) << 32) + sum(value & 4294967295)) as sum,
+    min(least) as least, max(greatest) as greatest
+from everything join scopes on scopes.scope_id = everything.scope_id
+group by path, type
+order by path, type;
+
 -- ---- the questions; unfinished timings are counted, and enter no duration ----
 
 -- 1. Where does the time go? Self time: a scope's own total less what the scopes right inside it took.
 drop view if exists where_time_goes;
 create view where_time_goes as
-with own as materialized (
+with told as (
     select scope_id,
         count(*) filter (where not flags & 1) as calls,
         total(duration_ns) filter (where not flags & 1) as total_ns,
         total(duration_ns) filter (where not flags & 9) as attached_ns
-    from timings group by scope_id),
+    from timings group by scope_id
+    union all select scope_id, events, sum, iif(flags & 8, 0, sum) from folds where type = 'timing' and not flags & 1),
+own as materialized (
+    select scope_id, sum(calls) as calls, total(total_ns) as total_ns, total(attached_ns) as attached_ns
+    from told group by scope_id),
 inside as (
     select s.parent_id as scope_id, total(attached_ns) as ns
     from own join scopes s on s.scope_id = own.scope_id group by s.parent_id),
@@ -195,13 +218,15 @@ order by count(*) desc;
 -- 8. What was counted? Exact while the total of a counter of integers stays below 9.2e18; then a real.
 drop view if exists counter_totals;
 create view counter_totals as
+with counted as (
+    select scope_id, value, 1 as events, wall_ns from metrics where type = 'counter'
+    union all select scope_id, sum, events, last_wall_ns from folds where type = 'counter')
 select path as counter,
     iif(max(typeof(value) <> 'integer') or total(value) > 9.2e18,
         total(value), (sum(value >> 32) << 32) + sum(value & 4294967295)) as total,
-    count(*) as events,
+    sum(events) as events,
     round(total(value) / nullif((max(wall_ns) - min(wall_ns)) / 1e9, 0), 3) as per_second
-from metrics join scopes on scopes.scope_id = metrics.scope_id
-where type = 'counter'
+from counted join scopes on scopes.scope_id = counted.scope_id
 group by path
 order by path;
 
@@ -258,6 +283,10 @@ where l.malformed > 0
 union all
 select w.program, w.pid, 'not stored', sum(g.next_seq - g.first_seq), 'slots', 'before this database'
 from gaps g join workers w on w.worker_id = g.worker_id
+group by w.worker_id
+union all
+select w.program, w.pid, 'folded', sum(f.events), 'events', 'here as sums, in folds'
+from folds f join workers w on w.worker_id = f.worker_id
 group by w.worker_id
 union all
 select null, null, 'removed', removed_events, 'events', 'by keep or max_size'

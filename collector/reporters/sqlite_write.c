@@ -28,7 +28,15 @@ static const char *const texts[WRITER_STATEMENTS] = {
     [WRITER_WORKER] = ("insert into workers (segment, pid, program, service, host, clock, start_wall_ns) "
                        "values (?, ?, ?, ?, ?, ?, ?)"),
     [WRITER_WORKER_END] = "update workers set end_wall_ns = ?, how = ?, last_event_id = ? where worker_id = ?",
-    [WRITER_LEDGER] = "insert or replace into ledger values (?, ?, ?, ?, ?, ?, ?, ?)",
+    [WRITER_LEDGER] = "insert or replace into ledger values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [WRITER_FOLD] =
+        ("insert into folds values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+         "on conflict (worker_id, scope_id, type, flags, real) do update set events = events + excluded.events, "
+         "not_finite = not_finite + excluded.not_finite, sum = sum + excluded.sum, "
+         "least = coalesce(min(least, excluded.least), least, excluded.least), "
+         "greatest = coalesce(max(greatest, excluded.greatest), greatest, excluded.greatest), "
+         "last = iif(excluded.last_wall_ns >= last_wall_ns, excluded.last, last), "
+         "last_wall_ns = max(last_wall_ns, excluded.last_wall_ns)"),
     [WRITER_LEDGER_DROP] = "insert or replace into ledger_drops values (?, ?, ?)",
     [WRITER_CURSOR] = "insert or replace into cursors values (?, ?, ?)",
     [WRITER_FORGET] = "delete from cursors where segment = ?",

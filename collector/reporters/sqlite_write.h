@@ -17,6 +17,9 @@
 #include "collector/reporters/cursor.h"
 #include "collector/reporters/sqlite_hold.h"
 
+/* Cursors: ring FOLD_RINGS + n stands for the fold tables of ring n, whose epochs it counts. */
+#define FOLD_RINGS 4096u
+
 enum writer_statement {
     WRITER_BEGIN,
     WRITER_COMMIT,
@@ -37,6 +40,7 @@ enum writer_statement {
     WRITER_WORKER_END,
     WRITER_LEDGER,
     WRITER_LEDGER_DROP,
+    WRITER_FOLD,
     WRITER_CURSOR,
     WRITER_FORGET,
     WRITER_STATEMENTS
@@ -73,6 +77,7 @@ int writer_commit(struct writer *writer);
 void writer_rollback(struct writer *writer);
 
 int writer_run(struct writer *writer, const struct held_run *held);
+int writer_fold(struct writer *writer, const struct gb_folded *folded);
 int writer_cursor(struct writer *writer, const char *segment, uint32_t ring, uint64_t next);
 int writer_forget(struct writer *writer, const char *segment);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "collector/reporters/builtin.h"
+#include "collector/reporters/folded.h"
 #include "collector/reporters/number.h"
 #include "collector/reporters/statsd_names.h"
 #include "collector/reporters/statsd_send.h"
@@ -195,6 +196,32 @@ static void statsd_record_batch(void *context, const struct gb_batch *batch)
     }
 }
 
+static void statsd_folded(void *context, const struct gb_folded *folded)
+{
+    struct statsd *self = context;
+    const struct gb_event event = folded_event(folded);
+    enum statsd_kind kind = kind_of(&event);
+    uint64_t lost = kind == STATSD_GAUGE ? 0 : folded->not_finite;
+    bool full = false;
+
+    if (self->style.datadog && !self->fixed_service)
+        set_service(self, folded->worker->service);
+    if (lost)
+        self->setup->count_drop(self->setup->collector, "not_a_number", lost);
+    if (kind == STATSD_GAUGE && !isfinite(folded_number(&folded->last))) {
+        self->setup->count_drop(self->setup->collector, "not_a_number", folded->count);
+        return;
+    }
+    uint32_t length = make_key(self, &event, kind);
+    struct statsd_series *series = length ? statsd_series_get(&self->table, self->key, length, false, &full) : NULL;
+    if (full)
+        series = overflow(self, kind, length);
+    if (!series || !statsd_series_fold(&self->table, series, kind, folded))
+        self->setup->count_drop(self->setup->collector, "no_memory", folded->count - lost);
+    else if (self->raw)
+        statsd_series_send(series, &self->style, &self->sender);
+}
+
 static int statsd_flush(void *context)
 {
     struct statsd *self = context;
@@ -287,4 +314,5 @@ const struct gb_reporter gb_reporter_statsd = {
     .flush = statsd_flush,
     .tick = statsd_tick,
     .close = statsd_close,
+    .record_folded = statsd_folded,
 };

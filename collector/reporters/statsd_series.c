@@ -2,8 +2,11 @@
 /* See statsd_series.h: gathering. Lines are written in statsd_lines.c. */
 #include "collector/reporters/statsd_series.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "collector/reporters/folded.h"
 
 bool statsd_table_init(struct statsd_table *table)
 {
@@ -101,6 +104,62 @@ bool statsd_series_add(struct statsd_table *table, struct statsd_series *series,
     else
         series->count--;
     return kept;
+}
+
+struct folding {
+    struct statsd_table *table;
+    struct statsd_series *series;
+    bool real, kept;
+};
+
+/* `count` events of one value, as if one came after the other: beyond the first hundred it is drawn how many come before the next
+ * that is kept. */
+static void keep_values(void *context, double value, uint64_t count)
+{
+    struct folding *folding = context;
+    struct statsd_series *series = folding->series;
+    union statsd_number number = {.ns = value < 9e18 ? (int64_t)value : INT64_MAX};
+    if (folding->real)
+        number.real = value;
+    while (count > 0 && series->count < STATSD_VALUES_MAX && folding->kept) {
+        series->count++;
+        count--;
+        folding->kept = keep_value(folding->table, series, number);
+        series->count -= !folding->kept;
+    }
+    while (count > 0 && folding->kept) {
+        double even = (double)(below(&folding->table->random, 1ull << 53) + 1) * 0x1p-53;
+        double skipped = floor((double)series->count * (pow(even, -1.0 / STATSD_VALUES_MAX) - 1));
+        if (skipped >= (double)count) {
+            series->count += count;
+            break;
+        }
+        series->count += (uint64_t)skipped + 1;
+        count -= (uint64_t)skipped + 1;
+        series->values[below(&folding->table->random, STATSD_VALUES_MAX)] = number;
+    }
+}
+
+bool statsd_series_fold(struct statsd_table *table, struct statsd_series *series, enum statsd_kind kind,
+                        const struct gb_folded *folded)
+{
+    struct folding folding = {table, series, kind == STATSD_SAMPLE, true};
+    if (kind == STATSD_TIMING || kind == STATSD_SAMPLE) {
+        uint64_t before = series->count;
+        folded_each(folded, 1, keep_values, &folding);
+        series->events += series->count - before;
+        return folding.kept;
+    }
+    bool first = series->count == 0;
+    series->count += folded->count;
+    series->events += folded->count;
+    if (kind == STATSD_COUNTER)
+        tally_counter_fold(&series->counter, folded);
+    if (kind == STATSD_GAUGE && (first || folded->last_wall_ns >= series->last_ns)) {
+        series->last = folded->last;
+        series->last_ns = folded->last_wall_ns;
+    }
+    return true;
 }
 
 void statsd_table_send(struct statsd_table *table, struct statsd_style *style, struct statsd_sender *sender)

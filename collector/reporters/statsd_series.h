@@ -52,6 +52,10 @@ struct statsd_series *statsd_series_get(struct statsd_table *table, const char *
 bool statsd_series_add(struct statsd_table *table, struct statsd_series *series, enum statsd_kind kind,
                        const struct gb_event *event, bool counted);
 
+/* Events that found their ring full: of their distribution as many values are kept as of single ones. False: no memory. */
+bool statsd_series_fold(struct statsd_table *table, struct statsd_series *series, enum statsd_kind kind,
+                        const struct gb_folded *folded);
+
 /* How lines are written. */
 struct statsd_style {
     bool datadog;

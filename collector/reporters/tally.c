@@ -204,20 +204,24 @@ static void fold_duration(struct tally_duration *duration, const struct gb_folde
     folded_add(&duration->histogram, folded, 1);
 }
 
-static bool fold_counter(struct tally_path *entry, const struct gb_folded *folded)
+void tally_counter_fold(struct tally_counter *counter, const struct gb_folded *folded)
 {
-    struct tally_counter *counter = part_of(&entry->counter, sizeof(*counter));
-    if (counter == NULL)
-        return false;
     counter->count += folded->count;
     if (folded->least.type != GB_VALUE_DOUBLE) {
         counter->integers += folded_integer(folded);
-        return true;
+        return;
     }
     add_real(counter, folded->sum);
     counter->lost += folded->sum_lost;
     counter->has_reals = true;
-    return true;
+}
+
+static bool fold_counter(struct tally_path *entry, const struct gb_folded *folded)
+{
+    struct tally_counter *counter = part_of(&entry->counter, sizeof(*counter));
+    if (counter != NULL)
+        tally_counter_fold(counter, folded);
+    return counter != NULL;
 }
 
 static int merge_gauge(struct tally_path *into, const struct tally_gauge *from);

@@ -84,6 +84,7 @@ void tally_clear(struct tally *tally);
 void tally_path_clear(struct tally_path *entry);
 
 void tally_counter_add(struct tally_counter *counter, const struct gb_event_value *value);
+void tally_counter_fold(struct tally_counter *counter, const struct gb_folded *folded);
 /* into += from */
 void tally_counter_merge(struct tally_counter *into, const struct tally_counter *from);
 double tally_counter_real(const struct tally_counter *counter);
