@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which scopes a reporter wants: include and exclude globs on the path's text; `*` matches dots too. In: a batch. Out: the
- * same, or a copy without the events of other scopes. The thread of one reporter.
+ * Which scopes a reporter wants: include and exclude globs on the path's text; `*` matches dots too; and which attributes. In: a
+ * batch. Out: the same, or a copy without the events of other scopes, and of each event without other attributes. The thread of one
+ * reporter.
  */
 #ifndef GB_COLLECTOR_FILTER_H
 #define GB_COLLECTOR_FILTER_H
@@ -10,11 +11,12 @@
 #include <stdint.h>
 
 #include "collector/batch.h"
+#include "collector/reporter_spec.h"
 
 struct filter;
 
-/* The globs must outlive it. Without any, *ret_filter is NULL, and everything passes. */
-int filter_make(char *const *include, char *const *exclude, struct filter **ret_filter);
+/* The spec must outlive it. Without any globs, *ret_filter is NULL, and everything passes. */
+int filter_make(const struct reporter_spec *spec, struct filter **ret_filter);
 void filter_free(struct filter *filter);
 
 /* Valid until the next call. ret_rejected: events that the ledger counts and this reporter does not get. */

@@ -12,7 +12,7 @@
 
 #define QUEUE_MAX 65536
 
-enum { COMMON_QUEUE, COMMON_WHEN_BEHIND, COMMON_INCLUDE, COMMON_EXCLUDE };
+enum { COMMON_QUEUE, COMMON_WHEN_BEHIND, COMMON_INCLUDE, COMMON_EXCLUDE, COMMON_ATTRIBUTES };
 const struct gb_option reporter_common_options[] = {
     [COMMON_QUEUE] = {"queue", GB_OPTION_INT, "64", NULL, "batches of up to 1,024 events that may wait for it"},
     [COMMON_WHEN_BEHIND] =
@@ -23,6 +23,10 @@ const struct gb_option reporter_common_options[] = {
                         "only scopes that match one of these globs, separated by ;"},
     [COMMON_EXCLUDE] = {"exclude", GB_OPTION_TEXT, NULL, NULL,
                         "no scope that matches one of these globs, separated by ;"},
+    [COMMON_ATTRIBUTES] =
+        {"attributes", GB_OPTION_TEXT, NULL, NULL,
+         "only attributes whose key matches one of these globs, separated by ; (with a - before it: all "
+         "but those)"},
     {0}};
 
 static const struct gb_option *find_option(const struct gb_option *options, const char *key)
@@ -125,10 +129,26 @@ static char **split_globs(const char *text)
     return globs;
 }
 
+/* A lone - keeps out nothing that there is. */
+static int check_globs(const struct reporter_spec *spec, uint32_t which, char **globs, char *error, size_t error_size)
+{
+    for (; which == COMMON_ATTRIBUTES && *globs; globs++) {
+        if (strcmp(*globs, "-") != 0)
+            continue;
+        snprintf(error, error_size,
+                 "%s: attributes: a key is needed behind the -, as in -user;-host (-* leaves out all)",
+                 spec->reporter->name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static int set_common(struct reporter_spec *spec, uint32_t which, const char *text, int64_t number, char *error,
                       size_t error_size)
 {
-    char ***globs = which == COMMON_INCLUDE ? &spec->include : &spec->exclude;
+    char ***globs = which == COMMON_INCLUDE   ? &spec->include
+                    : which == COMMON_EXCLUDE ? &spec->exclude
+                                              : &spec->attributes;
 
     switch (which) {
     case COMMON_QUEUE:
@@ -149,7 +169,7 @@ static int set_common(struct reporter_spec *spec, uint32_t which, const char *te
             return -EINVAL;
         }
         *globs = split_globs(text);
-        return *globs ? 0 : -ENOMEM;
+        return *globs ? check_globs(spec, which, *globs, error, error_size) : -ENOMEM;
     }
 }
 

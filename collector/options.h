@@ -13,7 +13,7 @@
 
 #include "collector/fanout.h"
 
-/* The keys that every reporter has: queue, when_behind, include, exclude. */
+/* The keys that every reporter has: queue, when_behind, include, exclude, attributes. */
 extern const struct gb_option reporter_common_options[];
 
 /* 0, or -EINVAL (-ENOMEM) with a sentence in `error`; *ret_spec is then empty. */

@@ -13,7 +13,6 @@
 #include "collector/utf8.h"
 #include "gb/wire.h"
 
-#define KEYS_MAX (1u << 16)
 #define STORE_MAX (128ull << 20) /* bytes of all texts and entries */
 #define CHUNK_BYTES (64u << 10)
 #define CLEAN_MAX (3u * GBW_NAME_LENGTH_MAX + 1) /* each bad byte becomes three */

@@ -10,6 +10,7 @@
 
 #include "gb/reporter.h"
 
+#define KEYS_MAX (1u << 16)
 #define PATHS_MAX (1u << 18) /* of all segments together; beyond: (overflow) */
 #define PATH_TEXT_MAX 4096u  /* bytes of a dotted path; longer ones end in "..." */
 

@@ -118,7 +118,7 @@ int reporter_make(const struct reporter_spec *spec, struct fanout *fanout, struc
     make_lock(thread);
     int error = reporter_spec_copy(spec, &thread->spec);
     if (!error)
-        error = filter_make(thread->spec.include, thread->spec.exclude, &thread->filter);
+        error = filter_make(&thread->spec, &thread->filter);
     if (!error)
         error = make_queue(thread, spec->queue ? spec->queue : QUEUE_BATCHES);
     if (error) {

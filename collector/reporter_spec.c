@@ -42,7 +42,7 @@ int reporter_spec_copy(const struct reporter_spec *spec, struct reporter_spec *r
 {
     uint32_t count = count_options(spec);
     *ret_spec = *spec;
-    ret_spec->include = ret_spec->exclude = NULL;
+    ret_spec->include = ret_spec->exclude = ret_spec->attributes = NULL;
     ret_spec->values = calloc(count + 1, sizeof(*ret_spec->values));
     bool good = ret_spec->values != NULL;
     for (uint32_t i = 0; good && i < count; i++) {
@@ -50,7 +50,8 @@ int reporter_spec_copy(const struct reporter_spec *spec, struct reporter_spec *r
         if (spec->values[i].text)
             good = (ret_spec->values[i].text = strdup(spec->values[i].text)) != NULL;
     }
-    if (good && copy_words(spec->include, &ret_spec->include) && copy_words(spec->exclude, &ret_spec->exclude))
+    if (good && copy_words(spec->include, &ret_spec->include) && copy_words(spec->exclude, &ret_spec->exclude) &&
+        copy_words(spec->attributes, &ret_spec->attributes))
         return 0;
     reporter_spec_clear(ret_spec);
     return -ENOMEM;
@@ -65,6 +66,7 @@ void reporter_spec_clear(struct reporter_spec *spec)
     free(spec->values);
     free_words(spec->include);
     free_words(spec->exclude);
+    free_words(spec->attributes);
     *spec = (struct reporter_spec){0};
 }
 
@@ -87,7 +89,8 @@ static bool are_same_words(char **a, char **b)
 bool reporter_spec_is_same(const struct reporter_spec *a, const struct reporter_spec *b)
 {
     if (a->reporter != b->reporter || a->queue != b->queue || a->when_behind != b->when_behind ||
-        !are_same_words(a->include, b->include) || !are_same_words(a->exclude, b->exclude))
+        !are_same_words(a->include, b->include) || !are_same_words(a->exclude, b->exclude) ||
+        !are_same_words(a->attributes, b->attributes))
         return false;
     for (uint32_t i = 0; i < count_options(a); i++)
         if (!is_same_text(a->values[i].text, b->values[i].text))

@@ -20,6 +20,7 @@ struct reporter_spec {
     uint32_t queue;                 /* batches; 0: QUEUE_BATCHES */
     enum when_behind when_behind;
     char **include, **exclude; /* globs on the scope, NULL-terminated; NULL: all */
+    char **attributes;         /* the same on keys, those that begin with - to leave out; NULL: all */
 };
 
 /* All that it points to is copied as well. -ENOMEM: *ret_spec is empty. */

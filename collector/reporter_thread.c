@@ -173,6 +173,8 @@ static void abandon(struct reporter_thread *thread, const char *what)
         left -= atomic_load(&thread->dropped[i].events); /* its own causes are within what it flushed */
     say("%s: does not %s; it is left behind", thread->spec.name, what);
     thread->abandoned = true;
+    /* should it come back, it closes by itself: what it had locked is free again */
+    atomic_store_explicit(&thread->may_close, true, memory_order_release);
     thread->runs = false;
     pthread_detach(thread->thread);
     reporter_count_drop(thread, "stalled", left);

@@ -78,13 +78,15 @@ static char *join_globs(char **globs)
 static void write_common(const struct config *config, unsigned index, write_row write, bool first)
 {
     const struct reporter_spec *spec = &config->reporters[index];
-    char number[16], *globs[] = {join_globs(spec->include), join_globs(spec->exclude)};
+    char number[16], *globs[] = {join_globs(spec->include), join_globs(spec->exclude), join_globs(spec->attributes)};
     snprintf(number, sizeof(number), "%u", spec->queue);
-    const char *const values[] = {number, spec->when_behind == BEHIND_YIELD ? "yield" : "hold", globs[0], globs[1]};
+    const char *const values[] = {number, spec->when_behind == BEHIND_YIELD ? "yield" : "hold", globs[0], globs[1],
+                                  globs[2]};
     for (unsigned i = 0; reporter_common_options[i].name; i++)
         row(config, write, reporter_common_options[i].name, values[i], &config->from[index].common[i], first && i == 0);
     free(globs[0]);
     free(globs[1]);
+    free(globs[2]);
 }
 
 static void write_reporter(const struct config *config, unsigned index, write_row write)

@@ -292,7 +292,7 @@ struct gb_reporter {
 /* What a plug-in defines, and nothing else of it is looked up: a shared object that `--reporter ./x.so:key=value` names by its path
  * (with a slash, or ending in .so). It is loaded once, with RTLD_NOW | RTLD_LOCAL, and never unloaded. `gb reporters check ./x.so`
  * says whether it would be taken. Its name must be free, and its options' names not those that every reporter has: queue,
- * when_behind, include, exclude. */
+ * when_behind, include, exclude, attributes. */
 extern const struct gb_reporter gb_reporter_plugin __attribute__((visibility("default")));
 
 /* "ring_full", "busy", ...: the name of the worker's cause i. The collector has it, also for plug-ins. */

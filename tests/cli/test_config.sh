@@ -93,10 +93,12 @@ says out '^  directory  */elsewhere  *environment$'
 # ---- used; the command line adds and wins ----
 printf 'directory: %s/segments\nreporters:\n  - log: {path: "${GB_TEST_FILE}.jsonl"}\n' "$work" >"$config"
 expect 0 env GEMINI_BATCH_TELEMETRY=1 GEMINI_BATCH_TELEMETRY_DIR="$work/segments" "$worker" 10
-expect 0 "$collector" --once --config "$config" --reporter "log:path=$work/second.jsonl"
+expect 0 "$collector" --once --config "$config" --reporter "log:path=$work/second.jsonl,attributes=-i"
 [ "$(grep -c telemetry.timing "$work/events.jsonl")" -eq 11 ] || fail "the file's reporter has not all"
 [ "$(grep -c telemetry.timing "$work/second.jsonl")" -eq 11 ] || fail "the command line's reporter has not all"
 says err '^  log-2  *31  *0$'
+grep -q '"metadata":{"i":3}' "$work/events.jsonl" || fail "the attribute is not where it was not left out"
+! grep -q '"i":' "$work/second.jsonl" || fail "the attribute is where it was left out"
 expect 0 "$collector" --verbose --once --config "$config" --dir "$work/other"
 says err "watching $work/other"
 expect 2 "$collector" --once --config "$config" --reporter "log:path=$work/events.jsonl"

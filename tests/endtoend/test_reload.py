@@ -77,7 +77,7 @@ class Scene:
 
     def write(self, *reporters):
         with open(self.config + ".new", "w") as file:
-            file.write(f"directory: {self.segments}\nreporters:\n" + "".join(f"  - {r}\n" for r in reporters))
+            file.write(f"directory: {self.segments}\nflush_deadline: 60s\nreporters:\n" + "".join(f"  - {r}\n" for r in reporters))
         os.rename(self.config + ".new", self.config)
 
     def run_collector(self):
