@@ -25,7 +25,6 @@
 #include "bench/latency_stamp.h"
 #include "bench/pace.h"
 #include "bench/result.h"
-#include "bench/stats.h"
 #include "bench/ticks.h"
 
 #define WARM_NS 100000000
