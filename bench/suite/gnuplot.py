@@ -98,8 +98,8 @@ def bars_script(plot):
     high = max(bar[3] for bar in plot.bars) * 6
     rows = [(count - i, *bar[1:4], int(bar[4][1:], 16), bar[5]) for i, bar in enumerate(plot.bars)]
     ticks = ", ".join(f'"{plain(bar[0])}" {count - i}' for i, bar in enumerate(plot.bars))
-    return [*block("bars", rows), "set logscale x", f"set xrange [{low:g}:{high:g}]", f"set yrange [0.3:{count + 0.7}]", f"set ytics ({ticks}) scale 0",
-            "unset key", "set grid noytics xtics", f"set bmargin at screen {66 / plot.height:.4f}", "set lmargin 33",
+    return [*block("bars", rows), "set logscale x", f"set xrange [{low:g}:{high:g}]", f"set yrange [0.3:{count + 0.7}]",
+            f"set ytics ({ticks}) scale 0", "unset key", "set grid noytics xtics", f"set bmargin at screen {66 / plot.height:.4f}", "set lmargin 33",
             f"plot $bars using 2:1:({low:g}):2:($1-0.34):($1+0.34):5 with boxxyerror fs solid 0.85 noborder lc rgb variable, \\\n"
             "     $bars using 2:1:3:4 with xerrorbars lc rgb '#222222' lw 1 pt 0, \\\n"
             "     $bars using 4:1:6 with labels left offset 0.8,0 textcolor rgb '#222222'"]

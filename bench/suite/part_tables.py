@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The tables of each part. In: the rows of a run. Out: (heading, table) pairs; the first ones are for people, "All figures" holds every row."""
+"""The tables of each part. In: the rows of a run. Out: (heading, table) pairs, and one table that holds every row."""
 from . import statistics
 from .tables import Table, amount, between, count, digits, share, signed
 
@@ -158,9 +158,10 @@ def policy(rows):
     for row in rows.of("drain"):
         if row.case.startswith("policy_") and row.case.endswith("_worker") and row.measured:
             base = row.case.removesuffix("_worker")
-            beside = [[other for other in rows.every("drain", f"{base}_{what}", **row.labels) if other.x == row.x] for what in ("collector", "lost")]
-            table.add(f"{words(row.x_name)} {row.x:g}", words(row.labels.get("wake", "")), count(float(row.labels.get("events_per_s", 0))),
-                      middle(row), *(middle(found[0]) if found else "" for found in beside))
+            beside = [[other for other in rows.every("drain", f"{base}_{what}", **row.labels) if other.x == row.x]
+                      for what in ("collector", "lost")]
+            table.add(f"{words(row.x_name)} {row.x:g}", words(row.labels.get("wake", "")),
+                      count(float(row.labels.get("events_per_s", 0))), middle(row), *(middle(found[0]) if found else "" for found in beside))
     return table
 
 

@@ -7,10 +7,12 @@ from .tables import Table, amount, count
 
 BEGIN, END = "<!-- bench: begin (./run bench --readme) -->", "<!-- bench: end -->"
 SHOWN = ("cost", "overhead", "scale")  # the first two that are not doubtful
-ROWS = (("floor_two_clock_reads", "two clock reads (the floor of a scope)"), ("floor_one_clock_read", "one clock read (the floor of a metric)"),
+ROWS = (("floor_two_clock_reads", "two clock reads (the floor of a scope)"),
+        ("floor_one_clock_read", "one clock read (the floor of a metric)"),
         ("scope_disabled", "`GB_SCOPE`, disabled"), ("scope", "`GB_SCOPE`"), ("scope_3_attributes", "`GB_SCOPE` with 3 numbers"),
         ("scope_8_attributes", "`GB_SCOPE` with 8 numbers"), ("scope_text", "`GB_SCOPE` with a short text"),
-        ("nested_16", "scopes nested 16 deep, each"), ("counter", "`GB_COUNT`"), ("gauge", "`GB_GAUGE`"), ("span", "`GB_BEGIN` and `gb_end`"))
+        ("nested_16", "scopes nested 16 deep, each"), ("counter", "`GB_COUNT`"), ("gauge", "`GB_GAUGE`"),
+        ("span", "`GB_BEGIN` and `gb_end`"))
 
 
 class ReadmeError(Exception):
@@ -34,14 +36,15 @@ def collector(rows):
     each, highest = rows.curve("drain", "collector_cpu_per_event"), rows.curve("loss", "highest_rate", reporter="summary")
     default = [row for row in highest if row.x == 2 ** 20]
     if each:
-        yield (f"The collector takes {amount(statistics.median(each[-1].samples), 'ns')} of CPU an event into `summary`, at {count(each[-1].x)} events "
-               "a second, on another core.")
+        yield (f"The collector takes {amount(statistics.median(each[-1].samples), 'ns')} of CPU an event into `summary`, at "
+               f"{count(each[-1].x)} events a second, on another core.")
     if default:
         yield f"Up to {amount(statistics.median(default[0].samples), 'events/s')} reach it without a drop (rings of 1 MiB)."
 
 
 def text(run, drawn):
-    lines = [BEGIN, "", f"{machine.short(run.machine)}, {run.machine.get('compiler', '?')}, clock source {run.machine.get('clock_source')}; "
+    lines = [BEGIN, "",
+             f"{machine.short(run.machine)}, {run.machine.get('compiler', '?')}, clock source {run.machine.get('clock_source')}; "
              f"{run.day}{', a quick run' if run.quick else ''}."]
     busy = [warning for warning in run.warnings if "other programs" in warning or "busy before" in warning]
     if busy:

@@ -9,6 +9,7 @@ from .parts import PARTS
 from .progress import duration
 from .tables import WIDTH, Table
 
+
 def targets_table(run, measured_only=True):
     table = Table(["target", "limit", "here", "95 % of it", ""])
     for verdict in targets.verdicts(run):
@@ -44,6 +45,8 @@ def summary_line(run):
 def terminal(run):
     """The lines that are printed."""
     lines = [f"gb-telemetry bench, {run.made.replace('T', ' ')}{', quick' if run.quick else ''}", machines.short(run.machine), ""]
+    if run.interrupted:
+        lines += [f"Interrupted in {run.interrupted}: what was measured until then.", ""]
     for warning in run.warnings:
         lines += wrapped(f"Warning: {warning}")
     lines += [""] if run.warnings else []
@@ -102,7 +105,8 @@ def section(run, part, plots):
         lines += [heading + ":", "", *table.markdown(), ""]
     everything = part_tables.everything(run.rows, part.name)
     lines += [f"<details><summary>All {len(everything.rows)} figures of this part</summary>", "", *everything.markdown(), "", "</details>", ""]
-    notes = dict.fromkeys(f"- {row.case.replace('_', ' ')}: {row.note}" for row in run.rows.of(part.name) if row.note and not row.skipped)
+    notes = dict.fromkeys(f"- {row.case.replace('_', ' ')}: {row.note}" for row in run.rows.of(part.name)
+                          if row.note and not row.skipped)
     if notes:
         lines += ["Notes:", "", *notes, ""]
     left_out = list(skipped(run, part.name))
