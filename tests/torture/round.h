@@ -29,6 +29,7 @@ struct totals {
     uint64_t records;  /* told by the workers as returned */
     uint64_t attempts; /* events that the plug-in has checked */
     uint64_t dropped, folded;
+    uint64_t queue_full; /* rounds in which the plug-in's own queue was full at some time */
     uint64_t worker_kills, collector_kills, faults, violations;
     uint64_t log_lines, rows, workers, rings, rounds, skipped_mounts;
     uint64_t peak_kib; /* of a collector */

@@ -63,6 +63,9 @@ static void report(const struct totals *totals)
     printf("Killed: %lu workers, %lu collectors; %lu faults in %lu rounds. A collector took\n%lu MiB at the most.\n",
            (unsigned long)totals->worker_kills, (unsigned long)totals->collector_kills, (unsigned long)totals->faults,
            (unsigned long)totals->rounds, (unsigned long)(totals->peak_kib / 1024));
+    if (totals->queue_full)
+        printf("In %lu rounds the queue of the checking plug-in was full: there only sums were checked.\n",
+               (unsigned long)totals->queue_full);
     if (totals->skipped_mounts)
         printf("SKIP: small file systems, in %lu rounds: mounting takes root.\n",
                (unsigned long)totals->skipped_mounts);
