@@ -160,9 +160,9 @@ static void audit_sum(struct round *round, int pid, const struct sum *sum)
 {
     if (!sum->processes || sum->traits & TRAIT_SCAPEGOAT)
         return;
-    round->totals->records += sum->returned;
-    if (sum->disabled || (round->mounted && !sum->segments)) /* it found no room, and said so */
+    if (sum->disabled || (round->mounted && !sum->segments)) /* it found no room, and said so: its calls did nothing */
         return;
+    round->totals->records += sum->returned;
     if (round->book->lenient && (sum->untold || !sum->segments)) /* its lines were in the queue of a killed collector */
         return;
     if (sum->clean == sum->processes) {
