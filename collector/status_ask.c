@@ -11,7 +11,7 @@
 
 #include "collector/status.h"
 
-#define ANSWER_MAX (64u << 10)
+#define ANSWER_MAX (128u << 10)
 
 static bool is_word(const char *text)
 {
