@@ -121,6 +121,7 @@ static struct outcome try_rate(const struct loss *loss, const struct reporter *r
     snprintf(spec, sizeof spec, reporter->spec, loss->directory);
     snprintf(size, sizeof size, "%ld", ring);
     setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", size, 1);
+    setenv("GEMINI_BATCH_TELEMETRY_OVERFLOW", "drop", 1); /* what is lost is the question */
     pid_t pid = ledger ? collector_spawn_telling(loss->collector, spec, fileno(ledger)) : 0;
     if (!pid)
         return (struct outcome){.share = -1};

@@ -146,12 +146,12 @@ static enum clock_wish read_clock(const char *given, int *ret_error)
 static enum overflow read_overflow(void)
 {
     const char *value = environment(ENV "_OVERFLOW");
-    if (!value || strcmp(value, "drop") == 0)
-        return OVERFLOW_DROP;
-    if (strcmp(value, "fold") == 0)
+    if (!value || strcmp(value, "fold") == 0)
         return OVERFLOW_FOLD;
-    say("%s=%s is no way to treat a full ring; accepted: fold, drop; using the default drop", ENV "_OVERFLOW", value);
-    return OVERFLOW_DROP;
+    if (strcmp(value, "drop") == 0)
+        return OVERFLOW_DROP;
+    say("%s=%s is no way to treat a full ring; accepted: fold, drop; using the default fold", ENV "_OVERFLOW", value);
+    return OVERFLOW_FOLD;
 }
 
 static void default_directory(char to[DIRECTORY_MAX])

@@ -28,8 +28,9 @@ static const struct args_command ls_command = {
     .synopsis = "[--dir DIR] [--json]",
     .about =
         "Lists the segments of a directory: one for each worker that is alive, or that has ended and was not yet "
-        "taken in whole by a collector. Backlog is what stands in its rings and was not taken yet; dropped, what its "
-        "worker could not put there. A running collector is asked for its reporters: what each delivered, lost "
+        "taken in whole by a collector. Backlog is what stands in its rings and was not taken yet; folded, what found "
+        "them full and is in totals alone; dropped, what its worker could not put anywhere. A running collector is "
+        "asked for its reporters: what each delivered, lost "
         "and has not sent yet, in events.\n\nExit status: 0, also when there is none; 1 when the directory cannot be "
         "read; 2 for wrong usage.",
     .options = ls_options};
@@ -45,6 +46,7 @@ static void read_ring(const struct ring *ring, struct ls_ring *to)
     to->broken = tail - head > ring->slots;
     for (unsigned i = 0; i < GBW_RING_CAUSES; i++)
         to->dropped[i] = __atomic_load_n(&producer->dropped[i], __ATOMIC_ACQUIRE);
+    to->folded = __atomic_load_n(&producer->folded, __ATOMIC_ACQUIRE);
     to->attempted = __atomic_load_n(&producer->attempted, __ATOMIC_RELAXED);
     to->leased = __atomic_load_n(&producer->leased, __ATOMIC_RELAXED) == 1;
     to->depth = __atomic_load_n(&producer->depth, __ATOMIC_RELAXED);
@@ -72,6 +74,7 @@ static int read_segment(struct segment *segment, struct ls_segment *to)
         read_ring(segment->rings[i], ring);
         to->backlog += ring->backlog;
         to->attempted += ring->attempted;
+        to->folded += ring->folded;
         for (unsigned cause = 0; cause < GBW_RING_CAUSES; cause++)
             to->dropped[cause] += ring->dropped[cause];
     }

@@ -80,6 +80,8 @@ static void text_segment(const struct ls_segment *segment)
     format_fit(stdout, segment->worker->service, 16, false);
     printf(" %-7s %5u %9s", segment->state, segment->ring_count, format_count(number, segment->backlog));
     printf(" %9s\n", format_count(number, dropped));
+    if (segment->folded > 0)
+        printf("  folded: %s\n", format_whole(number, (__int128)segment->folded));
     if (dropped > 0) {
         const char *before = "  dropped: ";
         for (unsigned i = 0; i < GB_WORKER_CAUSES; i++)
@@ -160,9 +162,9 @@ static void json_segment(const struct ls_segment *segment)
     json_string(worker->program);
     fputs(",\"service\":", stdout);
     json_string(worker->service);
-    printf(",\"clock\":\"%s\",\"state\":\"%s\",\"bytes\":%llu,\"backlog\":%llu,\"attempted\":%llu,", worker->clock,
-           segment->state, (unsigned long long)segment->bytes, (unsigned long long)segment->backlog,
-           (unsigned long long)segment->attempted);
+    printf(",\"clock\":\"%s\",\"state\":\"%s\",\"bytes\":%llu,\"backlog\":%llu,\"attempted\":%llu,\"folded\":%llu,",
+           worker->clock, segment->state, (unsigned long long)segment->bytes, (unsigned long long)segment->backlog,
+           (unsigned long long)segment->attempted, (unsigned long long)segment->folded);
     json_dropped(segment->dropped, GB_WORKER_CAUSES);
     fputs(",\"rings\":[", stdout);
     for (uint32_t i = 0; i < segment->ring_count; i++) {
@@ -170,8 +172,9 @@ static void json_segment(const struct ls_segment *segment)
         printf("%s{\"ring\":%u,\"slots\":%u,\"leased\":%s,\"tid\":%u,\"thread\":", i > 0 ? "," : "", ring->index,
                ring->slots, ring->leased ? "true" : "false", ring->tid);
         json_string(ring->thread);
-        printf(",\"depth\":%u,\"backlog\":%llu,\"attempted\":%llu,", ring->depth, (unsigned long long)ring->backlog,
-               (unsigned long long)ring->attempted);
+        printf(",\"depth\":%u,\"backlog\":%llu,\"attempted\":%llu,\"folded\":%llu,", ring->depth,
+               (unsigned long long)ring->backlog, (unsigned long long)ring->attempted,
+               (unsigned long long)ring->folded);
         json_dropped(ring->dropped, GBW_RING_CAUSES);
         fputs(ring->broken ? ",\"broken\":true}" : "}", stdout);
     }

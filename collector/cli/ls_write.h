@@ -15,14 +15,14 @@ struct ls_ring {
     char thread[17];
     bool leased; /* a thread has it now */
     bool broken; /* tail and head cannot both be true */
-    uint64_t backlog, attempted;
+    uint64_t backlog, attempted, folded;
     uint64_t dropped[GB_WORKER_CAUSES];
 };
 
 struct ls_segment {
     const char *file, *state;
     const struct gb_worker *worker;
-    uint64_t bytes, backlog, attempted; /* backlog: slots */
+    uint64_t bytes, backlog, attempted, folded; /* backlog: slots */
     uint64_t dropped[GB_WORKER_CAUSES];
     struct ls_ring *rings;
     uint32_t ring_count, broken_rings;

@@ -21,7 +21,7 @@ struct setting {
     char fallback[SETTING_TEXT];
 };
 
-#define SETTINGS 9
+#define SETTINGS 10
 void settings_read(struct setting ret_settings[SETTINGS]);
 
 #endif

@@ -48,6 +48,7 @@ static pid_t start_worker(const char *tally, const char *events, const char *pau
         setenv("GEMINI_BATCH_TELEMETRY", "1", 1);
         setenv("GEMINI_BATCH_TELEMETRY_DIR", templates, 1);
         setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "65536", 1);
+        setenv("GEMINI_BATCH_TELEMETRY_OVERFLOW", "drop", 1);
         execl(worker, worker, tally, "2", events, "20", pause, mode, (char *)NULL);
         _exit(127);
     }

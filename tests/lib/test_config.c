@@ -26,7 +26,7 @@ static void reads_all(void)
     set(ENV "_RING_BYTES", "64K");
     set(ENV "_MAX_BYTES", "1G");
     set(ENV "_CLOCK", "monotonic");
-    set(ENV "_OVERFLOW", "fold");
+    set(ENV "_OVERFLOW", "drop");
     set(ENV "_STRICT_SCOPES", "1");
     set(ENV "_RAW_PREVIEW", "1");
     set(ENV "_SERVICE", "billing");
@@ -36,7 +36,7 @@ static void reads_all(void)
     CHECK_EQUAL(settings.ring_bytes, 65536);
     CHECK_EQUAL(settings.max_bytes, 1 << 30);
     CHECK_EQUAL(settings.clock, CLOCK_WISH_MONOTONIC);
-    CHECK_EQUAL(settings.overflow, OVERFLOW_FOLD);
+    CHECK_EQUAL(settings.overflow, OVERFLOW_DROP);
     CHECK(strcmp(settings.service, "billing") == 0);
     CHECK(strcmp(settings.secrets, "ssn,iban,") == 0);
     CHECK(strcmp(settings.directory, scratch) == 0);
@@ -51,7 +51,7 @@ static void defaults(void)
     CHECK_EQUAL(settings.ring_bytes, 1048576);
     CHECK_EQUAL(settings.max_bytes, 0);
     CHECK_EQUAL(settings.clock, CLOCK_WISH_AUTO);
-    CHECK_EQUAL(settings.overflow, OVERFLOW_DROP);
+    CHECK_EQUAL(settings.overflow, OVERFLOW_FOLD);
     CHECK(!settings.strict_scopes && !settings.raw_preview);
     CHECK(strcmp(settings.service, "test_config") == 0);
     char expected[64];
