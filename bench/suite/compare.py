@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Two runs against each other. In: the old and the new run. Out: every difference with its confidence interval, and which of them are
 regressions: the whole 99 % interval lies on the worse side, and the change is larger than what two runs of the same program differ by."""
+import textwrap
 from dataclasses import dataclass
 
 from . import statistics
-from .tables import Table, amount, between, signed
+from .tables import WIDTH, Table, amount, between, signed
 
-# what two runs of the same program may differ by, beside what the samples show: by unit
+# what two runs of the same program may differ by, beside what the samples show: by unit; times only as a ratio to their floor
 TOLERANCE = {"instructions": 0.01, "ns": 0.05, "cpu_ns": 0.08}
 OTHER_TOLERANCE = 0.10
+LEAST_NS = 0.2  # where code happens to lie is worth as much
 
 
 @dataclass
@@ -27,7 +29,7 @@ def with_floor(rows, row):
 
 
 def judge(change, better, tolerance):
-    if better == "none" or change.count < statistics.FEW and tolerance != TOLERANCE["instructions"]:
+    if better == "none":
         return "not judged"
     worse, improved = (change.low, change.high) if better == "lower" else (-change.high, -change.low)
     if worse > 0 and abs(change.value) > tolerance:
@@ -43,8 +45,20 @@ def difference(old_rows, old, new_rows, new):
     if old_base is None or new_base is None:
         old_base = new_base = None
     change = statistics.change((new.samples, new_base), (old.samples, old_base), statistic)
-    verdict = judge(change, new.better, TOLERANCE.get(new.unit, OTHER_TOLERANCE))
-    return Difference(new, statistic(old.samples), statistic(new.samples), change, verdict, new_base is not None)
+    tolerance = TOLERANCE.get(new.unit, OTHER_TOLERANCE) if new_base or new.unit == "instructions" else OTHER_TOLERANCE
+    values = statistic(old.samples), statistic(new.samples)
+    if new.unit != "instructions" and change.count < statistics.FEW or is_floor(new_rows, new):
+        verdict = "not judged"
+    elif new.unit in ("ns", "cpu_ns") and abs(values[1] - values[0]) < LEAST_NS:
+        verdict = "same"
+    else:
+        verdict = judge(change, new.better, tolerance)
+    return Difference(new, *values, change, verdict, new_base is not None)
+
+
+def is_floor(rows, row):
+    """What others are measured by is the machine's, not the program's."""
+    return any(other.floor == row.case and other.case != row.case for other in rows.of(row.part)) or row.case.startswith("floor")
 
 
 def differences(old, new):
@@ -82,6 +96,8 @@ def doubts(old, new):
     for run, when in ((old, "the old run"), (new, "this run")):
         if run.interrupted:
             yield f"{when} was interrupted in {run.interrupted}"
+        if any("other programs" in warning for warning in run.warnings):
+            yield f"other programs used the cores during {when}"
 
 
 def table(found, every=False):
@@ -99,7 +115,7 @@ def compare(old, new, every=False):
     found = differences(old, new)
     counts = {word: sum(item.verdict == word for item in found) for word in ("WORSE", "better", "same", "not judged")}
     lines = [f"Compared with the run of {old.made.replace('T', ' ')} ({old.machine.get('version') or 'version unknown'})", ""]
-    lines += [f"Careful: {doubt}" for doubt in doubts(old, new)]
+    lines += [line for doubt in doubts(old, new) for line in textwrap.wrap(f"Careful: {doubt}", WIDTH)]
     shown = table(found, every)
     if shown.rows:
         lines += shown.text() + ["", "* change of the ratio to the floor measured in turn with it", ""]
@@ -108,6 +124,6 @@ def compare(old, new, every=False):
         lines += [f"Measured then, not now: {len(gone)}: " + "; ".join(row.name for row in gone[:5]) + (" …" if len(gone) > 5 else "")]
     if not found:
         lines += ["The two runs have no measurement in common."]
-    lines += [f"{counts['WORSE']} worse, {counts['better']} better, {counts['same']} the same within noise, "
-              f"{counts['not judged']} not judged (too few samples, or no better and worse)"]
+    lines += ["", f"{counts['WORSE']} worse, {counts['better']} better, {counts['same']} the same within noise, "
+              f"{counts['not judged']} not judged (floors; single figures)"]
     return lines, counts["WORSE"] > 0

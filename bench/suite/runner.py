@@ -35,7 +35,7 @@ class Runner:
 
     def run_program(self, part, command, rows):
         name = Path(command[0]).name
-        limit = time.monotonic() + 60 + 4 * part.seconds(self.quick)
+        limit = time.monotonic() + 120 + 6 * part.seconds(self.quick)
         before = segments()
         with open(self.logs / f"{name}.txt", "wb") as log:
             # a group of its own: an interrupt at the terminal is for the driver, which then ends the group

@@ -51,6 +51,14 @@ class Verdicts(unittest.TestCase):
     def test_a_single_figure_is_not_judged(self):
         self.assertEqual(verdicts(synthetic.run(1), synthetic.slower(synthetic.run(1), "single", 9))["single"], "not judged")
 
+    def test_where_code_lies_is_no_regression(self):
+        old, new = synthetic.run(1, counter=0.30), synthetic.run(2, counter=0.36)
+        self.assertEqual(verdicts(old, new)["counter"], "same")
+
+    def test_the_floor_is_the_machine_s(self):
+        found = verdicts(synthetic.run(1), synthetic.slower(synthetic.run(2), "floor", 1.3))
+        self.assertEqual(found["floor"], "not judged")
+
     def test_a_slower_machine_is_no_regression(self):
         old, new = synthetic.run(1), synthetic.run(1)
         for row in new.rows.all:
