@@ -229,6 +229,8 @@ int main(int argc, char **argv)
     sigaction(SIGINT, &(struct sigaction){.sa_handler = interrupt, .sa_flags = SA_RESTART}, NULL);
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = interrupt, .sa_flags = SA_RESTART}, NULL);
     start_all();
+    if (!count)
+        return 1;
     bursts(quick ? 8 : 40);
     series("as fast as it goes", flat_out, quick ? 2 : 5, quick ? 100000000 : 250000000);
     series("at steady rates", paced, quick ? 2 : 5, quick ? 200000000 : 300000000);
