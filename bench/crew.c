@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define MEETING_BYTES 4096u
-#define STACK_BYTES (64u << 10)
+#define STACK_BYTES (256u << 10) /* holds thread-local arrays as well */
 
 struct hand {
     struct crew *crew;

@@ -19,6 +19,7 @@
 
 #include "bench/child.h"
 #include "bench/crew.h"
+#include "bench/drain/sink.h"
 #include "bench/pace.h"
 #include "bench/result.h"
 #include "bench/ticks.h"
@@ -69,13 +70,14 @@ static void worker(struct crew *outer, int number)
 }
 
 static const struct reporter {
-    const char *name, *spec; /* %s: the directory */
+    const char *name, *spec; /* %s: the directory; %d: the port of a receiver, of one of these kinds */
+    bool udp, http;
 } reporters[] = {{"summary", "summary:path=/dev/null"},
                  {"log", "log:path=%s/events.jsonl"},
                  {"log_compact", "log:fields=compact,path=%s/compact.jsonl"},
                  {"sqlite", "sqlite:path=%s/events.db"},
-                 {"statsd", "statsd:address=127.0.0.1:9"},
-                 {"otlp", "otlp:endpoint=http://127.0.0.1:9"}};
+                 {"statsd", "statsd:address=127.0.0.1:%d", .udp = true},
+                 {"otlp", "otlp:endpoint=http://127.0.0.1:%d", .http = true}};
 
 /* What reporters wrote: all but the lock file. */
 static void sweep_outputs(const char *directory)
@@ -113,18 +115,32 @@ struct outcome {
     double reached; /* events a second that the worker came to */
 };
 
+/* Completes what the collector is told. 0, or a negative errno: the receiver could not be started. */
+static int complete(const struct reporter *reporter, const char *directory, char *spec, size_t room, struct sink *sink)
+{
+    int error = reporter->udp ? sink_udp(sink) : reporter->http ? sink_http(sink) : 0;
+    if (reporter->udp || reporter->http)
+        snprintf(spec, room, reporter->spec, sink->port);
+    else
+        snprintf(spec, room, reporter->spec, directory);
+    return error;
+}
+
 static struct outcome try_rate(const struct loss *loss, const struct reporter *reporter, long ring, double rate)
 {
     char spec[200], size[24];
     struct crew crew;
+    struct sink sink = {0};
     FILE *ledger = tmpfile();
-    snprintf(spec, sizeof spec, reporter->spec, loss->directory);
+    int error = complete(reporter, loss->directory, spec, sizeof spec, &sink);
     snprintf(size, sizeof size, "%ld", ring);
     setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", size, 1);
     setenv("GEMINI_BATCH_TELEMETRY_OVERFLOW", "drop", 1); /* what is lost is the question */
-    pid_t pid = ledger ? collector_spawn_telling(loss->collector, spec, fileno(ledger)) : 0;
-    if (!pid)
+    pid_t pid = ledger && !error ? collector_spawn_telling(loss->collector, spec, fileno(ledger)) : 0;
+    if (!pid) {
+        sink_end(&sink);
         return (struct outcome){.share = -1};
+    }
     crew_make(&crew, 1, true, sizeof(struct trial));
     struct trial *trial = crew.shared;
     trial->rate = rate;
@@ -137,6 +153,7 @@ static struct outcome try_rate(const struct loss *loss, const struct reporter *r
                               .reached = (double)trial->attempted / ((double)trial->duration_ns * 1e-9)};
     crew_free(&crew);
     fclose(ledger);
+    sink_end(&sink);
     sweep_outputs(loss->directory);
     return outcome;
 }
@@ -156,23 +173,22 @@ static bool holds(const struct loss *loss, const struct reporter *reporter, long
     return false;
 }
 
-/* Doubles or halves until it turns, then closes in, as long as there is time. */
+/* Doubles or halves until it turns, then closes in, as long as there is time. Negative: no rate held meanwhile. */
 static double search(const struct loss *loss, const struct reporter *reporter, long ring, bool *ret_limit)
 {
     int64_t until = mono_now() + (loss->quick ? 4 : 10) * 1000000000ll;
-    double low = 1e6, high = 2e6;
-    if (holds(loss, reporter, ring, low, ret_limit)) {
-        while (high < RATE_MOST && holds(loss, reporter, ring, high, ret_limit)) {
+    double low = -1, high = 2e6;
+    if (holds(loss, reporter, ring, high / 2, ret_limit)) {
+        for (low = high / 2; high < RATE_MOST && holds(loss, reporter, ring, high, ret_limit); high *= 2)
             low = high;
-            high *= 2;
-        }
     } else {
-        do {
-            high = low;
-            low /= 2;
-        } while (low > RATE_LEAST && !holds(loss, reporter, ring, low, ret_limit));
+        for (high /= 2; high > RATE_LEAST && mono_now() < until && low < 0; high /= 2) {
+            if (holds(loss, reporter, ring, high / 2, ret_limit))
+                low = high / 2;
+        }
+        high = 2 * low;
     }
-    while (!*ret_limit && high / low > 1.05 && mono_now() < until) {
+    while (low > 0 && !*ret_limit && high / low > 1.05 && mono_now() < until) {
         double middle = sqrt(low * high);
         if (holds(loss, reporter, ring, middle, ret_limit))
             low = middle;
@@ -187,6 +203,10 @@ static void print_highest(const struct loss *loss, const struct reporter *report
     bool limit = false;
     fprintf(stderr, "bench-loss: %s, rings of %ld KiB\n", reporter->name, ring >> 10);
     double rate = search(loss, reporter, ring, &limit);
+    if (rate < 0) {
+        result_skipped("loss", "highest_rate", "no rate held in the time that there was: the machine is too busy");
+        return;
+    }
     result_value((struct result){.part = "loss",
                                  .name = "highest_rate",
                                  .unit = "events/s",
