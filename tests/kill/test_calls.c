@@ -24,6 +24,7 @@
 
 #include "gb/wire.h"
 #include "tests/endtoend/tally.h"
+#include "tests/kill/instrumented.h"
 #include "tests/kill/trace.h"
 
 #define PATIENCE_S 60
@@ -341,6 +342,10 @@ int main(int argc, char **argv)
 {
     unsigned every = read_arguments(argc, argv);
     bool all = !every;
+    if (INSTRUMENTED) {
+        printf("SKIP: under a sanitizer\n");
+        return 77;
+    }
     arguments[0] = collector = argv[1];
     worker = argv[2];
     prepare();

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "gb/wire.h"
+#include "tests/kill/instrumented.h"
 #include "tests/kill/step.h"
 
 #define STRIDE 16u
@@ -203,20 +204,12 @@ static void remove_copies(void)
         perror("cannot remove the directories");
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define INSTRUMENTED 1 /* most instructions would be a sanitizer's */
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define INSTRUMENTED 1
-#endif
-#endif
-
 int main(int argc, char **argv)
 {
-#ifdef INSTRUMENTED
-    printf("SKIP: under a sanitizer\n");
-    return 77;
-#endif
+    if (INSTRUMENTED) {
+        printf("SKIP: under a sanitizer\n");
+        return 77;
+    }
     char **names = argv + (argc > 1 ? 2 : 1);
     if (argc < 2) {
         fprintf(stderr, "usage: test_steps WORKER [--all] [SCENARIO...]\n");
