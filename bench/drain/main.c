@@ -15,6 +15,7 @@ static const struct section {
     {"stages", "drain alone, decode alone, both", measure_stages},
     {"reporters", "each reporter, per record", measure_reporters},
     {"policy", "when a ring is taken: the worker's cost, the collector's, losses", measure_policy},
+    {"threads", "64 rings drained by one thread, and by two", measure_threads},
     {"load", "CPU of the running collector at steady rates and idle, and its memory", measure_load},
 };
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))

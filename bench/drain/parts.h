@@ -13,6 +13,8 @@ void measure_stages(bool quick);
 void measure_reporters(bool quick);
 /* When to take a ring, and how long to sleep: what it costs the worker and the collector. */
 void measure_policy(bool quick);
+/* One drain thread, and two. */
+void measure_threads(bool quick);
 /* The running collector's CPU at steady rates and idle, and its memory over time. */
 void measure_load(bool quick);
 
