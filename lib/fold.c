@@ -64,7 +64,8 @@ static bool next_epoch(struct gb_thread *self)
 static struct gbw_fold_table *enter(struct gb_thread *self)
 {
     for (int i = 0; i < 2; i++) {
-        __atomic_store_n(&self->producer->fold_busy, self->fold_epoch, __ATOMIC_RELAXED);
+        /* release: who sees that we have moved on to another epoch sees all of the one before */
+        __atomic_store_n(&self->producer->fold_busy, self->fold_epoch, __ATOMIC_RELEASE);
         /* pairs with the fence in fold_close: the drain sees that we are in there, or we see that it is closed */
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         if (__atomic_load_n(&self->consumer->fold_closed, __ATOMIC_ACQUIRE) < self->fold_epoch)

@@ -13,17 +13,40 @@ static struct gbw_fold_table *table_of(const struct fake_ring *ring)
     return (struct gbw_fold_table *)(void *)(ring->fold + (ring->producer->fold_epoch & 1 ? half : 0));
 }
 
+/* fold_busy is set, or not, as the caller wants it. */
+static bool is_closed(const struct fake_ring *ring, uint64_t epoch)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return __atomic_load_n(&ring->consumer->fold_closed, __ATOMIC_ACQUIRE) >= epoch;
+}
+
+static struct gbw_fold_table *next_table(struct fake_ring *ring)
+{
+    uint64_t epoch = ring->producer->fold_epoch;
+    assert(__atomic_load_n(&ring->consumer->fold_freed, __ATOMIC_ACQUIRE) + 1 >= epoch);
+    uint32_t half = ring->fold_bytes / 2;
+    struct gbw_fold_table *table = (struct gbw_fold_table *)(void *)(ring->fold + (epoch & 1 ? 0 : half));
+    memset(table, 0, half);
+    table->applied = ring->producer->folded;
+    __atomic_store_n(&ring->producer->fold_epoch, epoch + 1, __ATOMIC_RELEASE);
+    return table;
+}
+
 struct gbw_fold_table *fake_fold_table(struct fake_segment *segment, uint32_t index)
 {
     struct fake_ring *ring = &segment->ring[index];
+    return is_closed(ring, ring->producer->fold_epoch) ? next_table(ring) : table_of(ring);
+}
+
+static struct gbw_fold_table *enter(struct fake_ring *ring)
+{
     uint64_t epoch = ring->producer->fold_epoch;
-    if (__atomic_load_n(&ring->consumer->fold_closed, __ATOMIC_ACQUIRE) < epoch)
+    __atomic_store_n(&ring->producer->fold_busy, epoch, __ATOMIC_RELEASE);
+    if (!is_closed(ring, epoch))
         return table_of(ring);
-    assert(__atomic_load_n(&ring->consumer->fold_freed, __ATOMIC_ACQUIRE) + 1 >= epoch);
-    ring->producer->fold_epoch = epoch + 1;
-    struct gbw_fold_table *table = table_of(ring);
-    memset(table, 0, ring->fold_bytes / 2);
-    table->applied = ring->producer->folded;
+    struct gbw_fold_table *table = next_table(ring);
+    __atomic_store_n(&ring->producer->fold_busy, epoch + 1, __ATOMIC_RELEASE);
+    assert(!is_closed(ring, epoch + 1)); /* never before we have been in it */
     return table;
 }
 
@@ -77,10 +100,9 @@ static void prepare(struct fake_ring *ring, struct gbw_fold_table *table, uint64
 void fake_fold_cut(struct fake_segment *segment, uint32_t index, enum gbw_kind kind, uint32_t path, uint64_t value)
 {
     struct fake_ring *ring = &segment->ring[index];
-    struct gbw_fold_table *table = fake_fold_table(segment, index);
+    struct gbw_fold_table *table = enter(ring);
     uint64_t flags = kind == GBW_TIMING ? GBW_F_NANOSECONDS : GBW_UINT;
-    ring->producer->fold_busy = ring->producer->fold_epoch;
-    ring->producer->attempted++;
+    __atomic_store_n(&ring->producer->attempted, ring->producer->attempted + 1, __ATOMIC_RELAXED);
     prepare(ring, table, kind | flags << 16 | (uint64_t)path << 32, value);
     __atomic_store_n(&ring->producer->folded, ring->producer->folded + 1, __ATOMIC_RELEASE);
 }

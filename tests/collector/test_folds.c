@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Fold tables, from the worker's hand to the reporters': each event once, also over kills; and what is no table. */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,6 +172,48 @@ static void a_table_that_is_written_is_not_read(void **state)
     assert_int_equal(first.folded, 4);
 }
 
+#define MEANWHILE 300000u
+
+static bool all_are_taken(void *unused)
+{
+    (void)unused;
+    rig_pass(&rig);
+    return folds_are_taken(rig.segment->rings[0]);
+}
+
+static void *fold_meanwhile(void *done)
+{
+    for (unsigned i = 0; i < MEANWHILE; i++)
+        fake_fold(rig.fake, 0, GBW_TIMING, path, 7);
+    atomic_store((atomic_bool *)done, true);
+    return NULL;
+}
+
+/* Epochs are closed and taken while the worker folds as fast as it can. */
+static void tables_are_taken_while_the_worker_folds(void **state)
+{
+    (void)state;
+    atomic_bool done = false;
+    pthread_t worker;
+    start(1);
+    assert_int_equal(pthread_create(&worker, NULL, fold_meanwhile, &done), 0);
+    while (!atomic_load(&done))
+        rig_pass(&rig);
+    pthread_join(worker, NULL);
+    assert_true(rig_await(all_are_taken, NULL));
+    rig_stop(&rig, PATIENCE);
+    uint64_t sum = 0, placed = 0;
+    for (unsigned i = 0; i < first.fold_count && i < RECORDER_FOLDS; i++) {
+        sum += first.folds[i].sum;
+        placed += first.folds[i].placed;
+    }
+    assert_int_equal(first.folded, MEANWHILE);
+    assert_int_equal(atomic_load(&rig.segment->account.violations), 0);
+    if (first.fold_count <= RECORDER_FOLDS)
+        assert_true(sum == 7 * MEANWHILE && placed == MEANWHILE);
+    check_account(MEANWHILE);
+}
+
 static void nonsense_in_a_fold_is_malformed(void **state)
 {
     (void)state;
@@ -261,6 +305,7 @@ int main(void)
         SCENE(after_a_kill_nothing_is_told_twice),
         SCENE(what_a_dead_worker_left_is_finished),
         SCENE(a_table_that_is_written_is_not_read),
+        SCENE(tables_are_taken_while_the_worker_folds),
         SCENE(nonsense_in_a_fold_is_malformed),
         SCENE(impossible_counts_are_not_believed),
         SCENE(impossible_epochs_are_not_believed),
