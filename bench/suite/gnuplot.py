@@ -14,7 +14,7 @@ TERMINALS = (("svg", 'svg size 900,{height} font "DejaVu Sans,13" background rgb
              ("png", 'pngcairo size 1350,{large} font "DejaVu Sans,12" fontscale 1.4 linewidth 1.5 background rgb "white"'))
 
 
-TITLE_WIDTH = 88  # characters of a line
+TITLE_WIDTH = 80  # characters of a line
 
 
 @dataclass

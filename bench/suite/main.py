@@ -3,6 +3,7 @@
 stderr. Exit status: 0, 1 failure or a regression with --compare, 2 usage, 130 interrupted."""
 import argparse
 import datetime
+import signal
 import sys
 import time
 from pathlib import Path
@@ -93,9 +94,12 @@ def measure(options):
     for warning in run.warnings:
         progress.say(f"Warning: {warning}")
     runner = Runner(built, options.quick, directory / "log", progress)
+    # a service manager's way to say the same
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for part in parts:
             run_part(part, run, runner, progress)
+            store.save(run, directory / "results.json")
     except KeyboardInterrupt:
         run.interrupted = progress.part.name
         progress.say(f"Interrupted in {run.interrupted}: the report holds what was measured until then.")

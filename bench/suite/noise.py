@@ -18,7 +18,8 @@ def before(machine):
         yield ("There is one core: the collector takes turns with the worker on it, so every figure with a collector holds its "
                "switches too.")
     if machine.get("load_before", 0) > 0.3 * cores:
-        yield f"The machine was busy before the start: load {machine['load_before']:.2f} on {cores} cores. Medians are too high."
+        yield (f"The machine was busy before the start: load {machine['load_before']:.2f} on {cores} "
+               f"core{'' if cores == 1 else 's'}. Medians are too high.")
     if machine.get("governor") not in ("performance", "not told"):
         yield f"The frequency governor is {machine['governor']}: the clock rate changes as it runs; performance keeps it."
     if machine.get("clock_source") not in ("tsc", "arch_sys_counter", "not told"):
