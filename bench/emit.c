@@ -19,8 +19,8 @@
 uint64_t emit_dropped(void)
 {
     struct gb_stats stats;
-    uint64_t sum = 0;
     gb_stats(&stats);
+    uint64_t sum = stats.folded;
     for (int i = 0; i < GB_CAUSES_; i++)
         sum += stats.dropped[i];
     return sum;
@@ -40,19 +40,24 @@ void emit_drain(const struct emit *emit, bool collector)
 static int usage(FILE *to, int status)
 {
     fputs("usage: bench-emit [--quick]\n"
-          "What a call costs the worker: one JSON object a line. GB_COLLECTOR: the path of gb-collector, for the "
-          "figures with one.\n",
+          "What a call costs the worker: one JSON object a line.\n"
+          "GB_COLLECTOR: the path of gb-collector, for the figures with one.\n",
           to);
     return status;
 }
 
-static int run(struct emit *emit, const char *self)
+/* `ring_full`: that alone, for the run in a process of its own. */
+static int run(struct emit *emit, const char *self, bool ring_full)
 {
     kinds_warm();
     int error = view_open(emit->directory, &emit->view);
     if (error) {
         fprintf(stderr, "bench-emit: no segment of this process in %s: %s\n", emit->directory, strerror(-error));
         return 1;
+    }
+    if (ring_full) {
+        emit_ring_full(emit);
+        return 0;
     }
     result_value((struct result){.part = "emit",
                                  .name = "clock_rate",
@@ -61,6 +66,8 @@ static int run(struct emit *emit, const char *self)
                                  .note = "ns x this = cycles of the clock register"},
                  emit->ticks_per_ns);
     emit_bursts(emit);
+    emit_ring_full(emit);
+    emit_ring_full_dropping(emit, self);
     emit_cold(emit);
     emit_tail(emit);
     emit_start(emit, self);
@@ -71,28 +78,31 @@ static int run(struct emit *emit, const char *self)
 int main(int argc, char **argv)
 {
     struct emit emit = {0};
+    bool ring_full = false;
     static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
                                             {"help", no_argument, NULL, 'h'},
                                             {"first-events", no_argument, NULL, 'f'}, /* of itself */
                                             {"count", no_argument, NULL, 'c'},
+                                            {"ring-full", no_argument, NULL, 'r'},
                                             {0}};
     for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (option == 'f')
             return emit_start_child();
         if (option == 'c')
             return emit_instructions_child();
-        if (option != 'q')
+        ring_full = ring_full || option == 'r';
+        if (option != 'q' && option != 'r')
             return option == 'h' ? usage(stdout, 0) : usage(stderr, 2);
-        emit.quick = true;
+        emit.quick = emit.quick || option == 'q';
     }
     if (optind < argc)
         return usage(stderr, 2);
-    emit.collector = bench_collector("emit", "with_a_collector");
+    emit.collector = ring_full ? NULL : bench_collector("emit", "with_a_collector");
     emit.directory = bench_directory();
     emit.ticks_per_ns = ticks_per_ns();
     cores(); /* before the pinning */
     pin_to(0);
-    int status = run(&emit, "/proc/self/exe");
+    int status = run(&emit, "/proc/self/exe", ring_full);
     gb_shutdown();
     bench_directory_remove();
     return status;

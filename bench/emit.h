@@ -17,13 +17,16 @@ struct emit {
     double ticks_per_ns;
 };
 
-/* Events dropped by this process so far. */
+/* Events of this process so far that went into no ring: dropped, or folded into totals. */
 uint64_t emit_dropped(void);
 /* All that was emitted is taken: by the collector, or by the bench itself. Exits when the collector does not drain. */
 void emit_drain(const struct emit *emit, bool collector);
 
-/* ns a call: without a collector, with one that drains lazily, and with one that chases the tail; cold; ring full. */
+/* ns a call: without a collector, with one that drains lazily, and with one that chases the tail; cold. */
 void emit_bursts(const struct emit *emit);
+/* A scope whose ring is full: as it is set, and, in a process of its own, with dropping asked for. */
+void emit_ring_full(const struct emit *emit);
+void emit_ring_full_dropping(const struct emit *emit, const char *self);
 void emit_cold(const struct emit *emit);
 /* The distribution of single scopes, and what those above 1 us and 10 us were doing. */
 void emit_tail(const struct emit *emit);

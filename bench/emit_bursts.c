@@ -72,45 +72,11 @@ static void phase(const struct emit *emit, const char *name, int rounds, bool co
     free(rows);
 }
 
-/* Nobody drains: what an event costs that is dropped. */
-static void ring_full(const struct emit *emit, int rounds)
-{
-    const struct kind *kind = kind_named("scope"), *two = kind_named(FLOOR_TWO);
-    struct samples samples = {0}, floor = {0};
-    for (uint64_t i = 0; i <= emit->view.mask; i += EMIT_BURST)
-        kind->run(EMIT_BURST);
-    uint64_t before = emit_dropped();
-    for (int round = 0; round < rounds; round++) {
-        samples_add(&floor, burst(emit, two));
-        uint64_t start = ticks_now();
-        kind->run(EMIT_BURST);
-        samples_add(&samples, (double)(ticks_now() - start) / emit->ticks_per_ns / EMIT_BURST);
-    }
-    result_print(&(struct result){.part = "emit",
-                                  .name = "floor_of_ring_full",
-                                  .unit = "ns",
-                                  .samples = &floor,
-                                  .calls_per_sample = EMIT_BURST,
-                                  .note = "two clock reads"});
-    result_print(&(struct result){.part = "emit",
-                                  .name = "ring_full",
-                                  .unit = "ns",
-                                  .samples = &samples,
-                                  .calls_per_sample = EMIT_BURST,
-                                  .drops = emit_dropped() - before,
-                                  .floor = "floor_of_ring_full",
-                                  .note = "a scope whose event finds no room and is counted as dropped"});
-    samples_free(&samples);
-    samples_free(&floor);
-    emit_drain(emit, false);
-}
-
 void emit_bursts(const struct emit *emit)
 {
     int rounds = emit->quick ? 400 : 2500;
     fprintf(stderr, "bench-emit: no collector\n");
     phase(emit, "none", rounds, false);
-    ring_full(emit, rounds);
     if (emit->collector && cores() > 1) {
         fprintf(stderr, "bench-emit: a greedy collector\n");
         pid_t pid = greedy_start(&emit->view, 1);

@@ -51,8 +51,8 @@ static unsigned silent_port(void)
 static uint64_t dropped(void)
 {
     struct gb_stats stats;
-    uint64_t sum = 0;
     gb_stats(&stats);
+    uint64_t sum = stats.folded;
     for (int i = 0; i < GB_CAUSES_; i++)
         sum += stats.dropped[i];
     return sum;

@@ -78,7 +78,8 @@ static int measure(const char *collector, double rate, int64_t duration_ns)
     collector_end(pid);
     pthread_join(thread, NULL);
     close(ends[0]);
-    latency_print("log", rate, &reader.us, after.dropped[GB_RING_FULL] - before.dropped[GB_RING_FULL]);
+    latency_print("log", rate, &reader.us,
+                  after.dropped[GB_RING_FULL] - before.dropped[GB_RING_FULL] + after.folded - before.folded);
     samples_free(&reader.us);
     return 0;
 }

@@ -65,6 +65,7 @@ static void worker(struct crew *outer, int number)
     crew_run(&crew, emit);
     gb_stats(&after);
     current->attempted = after.attempted - before.attempted;
+    current->dropped = after.folded - before.folded; /* their sums are kept, but they are gone as events */
     for (int i = 0; i < GB_CAUSES_; i++)
         current->dropped += after.dropped[i] - before.dropped[i];
 }

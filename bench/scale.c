@@ -23,8 +23,8 @@ int64_t scale_cpu_now(void)
 uint64_t scale_dropped(void)
 {
     struct gb_stats stats;
-    uint64_t sum = 0;
     gb_stats(&stats);
+    uint64_t sum = stats.folded;
     for (int i = 0; i < GB_CAUSES_; i++)
         sum += stats.dropped[i];
     return sum;
