@@ -55,6 +55,17 @@ static void emit_deep(void)
     nest(LEVELS);
 }
 
+/* The frames that come back stand where another scope's was in between. */
+static void emit_restored(void)
+{
+    GB_SCOPE ("outer") {
+        struct gb_context context = gb_context_save();
+        GB_SCOPE ("between")
+            GB_COUNT("items", 1);
+        gb_context_restore(&context);
+    }
+}
+
 /* Into a ring that is full from the first round on: folded. */
 static void emit_folds(void)
 {
@@ -254,6 +265,24 @@ static void scope_is_open_or_told(void)
     }
 }
 
+static uint32_t shown; /* frames, one instruction ago */
+
+/* A frame that comes to be shown is whole: what stood in its place before has been told. */
+static void new_frames_are_open(void)
+{
+    uint32_t depth = producer->depth;
+    for (uint32_t i = shown; i < depth; i++) {
+        const struct gbw_record *frame = &producer->frame[i];
+        assert_true(kind_of(frame) == GBW_TIMING && frame->word[1] > before.starts);
+        for (uint64_t at = before.tail; at != producer->tail; at++) {
+            const struct gbw_record *record = &slots[at & mask];
+            assert_false(path_of(record) == path_of(frame) && record->word[1] == frame->word[1]);
+        }
+    }
+    shown = depth;
+    sums_agree();
+}
+
 static uint32_t nesting_of(uint32_t path)
 {
     const struct gbw_name *names = (const void *)(map + header->names_offset);
@@ -377,6 +406,14 @@ static void each_instruction_of_a_deep_nest_shows_whole_frames(void **state)
     assert_true(told.events == LEVELS && told.timings == LEVELS);
 }
 
+static void each_instruction_of_a_restore_shows_whole_frames(void **state)
+{
+    (void)state;
+    shown = 0;
+    struct told told = step_through(emit_restored, true, new_frames_are_open);
+    assert_true(told.events == 3 && told.timings == 2);
+}
+
 static void each_instruction_leaves_whole_folds(void **state)
 {
     (void)state;
@@ -393,6 +430,7 @@ int main(void)
         cmocka_unit_test(each_instruction_shows_an_open_scope_or_its_timing),
         cmocka_unit_test(each_instruction_of_a_first_emit_leaves_whole_tables),
         cmocka_unit_test(each_instruction_of_a_deep_nest_shows_whole_frames),
+        cmocka_unit_test(each_instruction_of_a_restore_shows_whole_frames),
         cmocka_unit_test(each_instruction_leaves_whole_folds),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
