@@ -7,7 +7,8 @@
 
 #include "bench/peers/peer.h"
 
-namespace {
+namespace
+{
 
 constexpr std::size_t queue_size = 8192;
 std::shared_ptr<spdlog::details::thread_pool> pool;
@@ -19,21 +20,22 @@ void emit(uint32_t calls)
         uint64_t start = ticks_now();
         PEER_WORK();
         uint64_t end = ticks_now();
-        logger->info("{{\"event\":\"timing\",\"scope\":\"{}\",\"start\":{:.9f},\"duration_s\":{:.9f},\"pid\":{}}}", "item",
-                     static_cast<double>(start) * 1e-9, static_cast<double>(end - start) * 1e-9, 4711);
+        logger->info("{{\"event\":\"timing\",\"scope\":\"{}\",\"start\":{:.9f},\"duration_s\":{:.9f},\"pid\":{}}}",
+                     "item", static_cast<double>(start) * 1e-9, static_cast<double>(end - start) * 1e-9, 4711);
     }
 }
 
-const peer_variant variants[] = {{"spdlog_async",
-                                  "spdlog, asynchronous, a line of JSON; its thread writes it to /dev/null", emit, 2048},
-                                 {nullptr, nullptr, nullptr, 0}};
+const peer_variant variants[] = {
+    {"spdlog_async", "spdlog, asynchronous, a line of JSON; its thread writes it to /dev/null", emit, 2048},
+    {nullptr, nullptr, nullptr, 0}};
 
 int open_peer(const char *, char *ret_error, unsigned room)
 {
     try {
         pool = std::make_shared<spdlog::details::thread_pool>(queue_size, 1);
         auto sink = std::make_shared<spdlog::sinks::basic_file_sink_st>("/dev/null");
-        logger = std::make_shared<spdlog::async_logger>("item", sink, pool, spdlog::async_overflow_policy::overrun_oldest);
+        logger =
+            std::make_shared<spdlog::async_logger>("item", sink, pool, spdlog::async_overflow_policy::overrun_oldest);
         logger->set_pattern("%v");
         return 0;
     } catch (const std::exception &error) {
