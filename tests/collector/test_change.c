@@ -225,6 +225,7 @@ static void stuck_one_is_left_behind(void **state)
     assert_has(&third, 10, 20);
     atomic_store(&first.blocked, false); /* it ends by itself, and lets go of what it holds */
     assert_true(rig_await(is_let_go, NULL));
+    recorder_await_counter(&first, &first.closed, 1); /* what it had open is free for the next one */
 }
 
 /* A worker that ends in the middle: each durable one is asked for what it was given of it. */
