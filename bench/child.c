@@ -3,6 +3,7 @@
 #include "bench/child.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -22,6 +24,29 @@
 
 static char directory[64];
 
+/* A process that outlives this one, however it ends, by as long as the directory takes to be removed. */
+static void leave_a_watcher(void)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC))
+        return;
+    if (fork() == 0) {
+        char nothing;
+        signal(SIGINT, SIG_IGN); /* of the terminal: for the others */
+        signal(SIGTERM, SIG_IGN);
+        dup2(ends[0], 0);
+        close_range(1, ~0u, 0);
+        while (read(0, &nothing, 1) < 0 && errno == EINTR) {
+        }
+        for (int i = 0; i < 100 && access(directory, F_OK) == 0; i++) { /* until nobody writes into it any more */
+            bench_directory_remove();
+            nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        }
+        _exit(0);
+    }
+    close(ends[0]); /* the other end closes with this process, and with all that it has forked */
+}
+
 const char *bench_directory(void)
 {
     strcpy(directory, "/dev/shm/gb-bench-XXXXXX");
@@ -31,6 +56,7 @@ const char *bench_directory(void)
     }
     setenv("GEMINI_BATCH_TELEMETRY", "1", 1);
     setenv("GEMINI_BATCH_TELEMETRY_DIR", directory, 1);
+    leave_a_watcher();
     return directory;
 }
 
@@ -129,6 +155,7 @@ static void collector_exec(const char *program, const char *const *reporters, in
         argument[n++] = "--reporter";
         argument[n++] = *reporters;
     }
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* a bench that is interrupted leaves none behind */
     pin_to(core);
     int null = open("/dev/null", O_RDWR);
     dup2(null, 0);
