@@ -2,15 +2,21 @@
 /* gb_flush against a stand-in for the collector, and gb_stats. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "lib/process.h"
@@ -129,6 +135,44 @@ static void cut_off(void)
     wait_for(pid);
 }
 
+static int32_t sleeper; /* thread id */
+static bool woken;
+
+static void *sleep_as_the_drain(void *asleep)
+{
+    __atomic_store_n(&sleeper, (int32_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
+    woken = syscall(SYS_futex, asleep, FUTEX_WAIT, 1, &(struct timespec){.tv_sec = 30}, NULL, 0) == 0;
+    return NULL;
+}
+
+static bool sleeps(int32_t tid)
+{
+    char path[64], state = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+    FILE *file = fopen(path, "r");
+    bool read = file && fscanf(file, "%*d (%*[^)]) %c", &state) == 1;
+    if (file)
+        fclose(file);
+    return read && state == 'S';
+}
+
+/* Not only the word changes: who sleeps on it goes on. */
+static void wakes_who_sleeps(void)
+{
+    uint32_t *asleep = &gb_process.bell->asleep;
+    const struct gb_thread *thread = rings_at(0);
+    pthread_t drain;
+    take(0);
+    __atomic_store_n(asleep, 1, __ATOMIC_SEQ_CST);
+    CHECK(pthread_create(&drain, NULL, sleep_as_the_drain, asleep) == 0);
+    while (!__atomic_load_n(&sleeper, __ATOMIC_ACQUIRE) || !sleeps(sleeper))
+        sched_yield();
+    for (uint64_t begin = thread->tail; thread->tail - begin < thread->mask + 1;)
+        GB_COUNT("items", 1);
+    pthread_join(drain, NULL);
+    CHECK(woken);
+}
+
 static void wakes(void)
 {
     setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "16384", 1);
@@ -151,6 +195,7 @@ static void wakes(void)
         CHECK_EQUAL(__atomic_exchange_n(asleep, 0, __ATOMIC_SEQ_CST), round < 2);
     }
     CHECK_EQUAL(dropped(GB_RING_FULL), 0);
+    wakes_who_sleeps();
 }
 
 static void counts(void)
