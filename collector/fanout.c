@@ -48,8 +48,12 @@ int fanout_make_reporter(struct fanout *fanout, const struct reporter_spec *spec
 /* The slot of one that was left behind is never given to another: its thread may still write there. */
 void fanout_free_reporter(struct fanout *fanout, struct reporter_thread *thread)
 {
-    if (thread->abandoned)
+    static struct reporter_thread *left; /* known for ever, and what they may still touch with them */
+    if (thread->abandoned) {
+        thread->next_left = left;
+        left = thread;
         return;
+    }
     fanout->slots &= ~(1u << thread->index);
     reporter_free(thread);
 }

@@ -42,10 +42,11 @@ struct reporter_thread {
     struct fanout *fanout; /* of which it is one */
     struct filter *filter;
     pthread_t thread;
-    bool opened;         /* C: to be closed */
-    bool runs;           /* C: the thread was made and not joined */
-    bool abandoned;      /* C: it never came back: its memory cannot go */
-    int64_t close_by_ns; /* C: asked to close, and until when it may take */
+    bool opened;                       /* C: to be closed */
+    bool runs;                         /* C: the thread was made and not joined */
+    bool abandoned;                    /* C: it never came back: its memory cannot go */
+    struct reporter_thread *next_left; /* C: of those */
+    int64_t close_by_ns;               /* C: asked to close, and until when it may take */
 
     /* the queue */
     ck_ring_t queue;
