@@ -188,6 +188,8 @@ static void audit_queue(struct round *round)
     const struct book *book = round->book;
     uint64_t delivered = 0, seen = 0;
     for (uint32_t i = 0; i < BOOK_SEGMENTS; i++) {
+        if (book->segment[i].key && !book->segment[i].finished)
+            return; /* its last line, with its sum, was in the queue as well */
         delivered += book->segment[i].delivered + book->segment[i].folded;
         seen += book->segment[i].folded_seen;
     }
