@@ -5,6 +5,7 @@ The samples of a run are no independent draws: a machine has phases of some hund
 blocks of neighbours, and what was measured in turn (a case and its floor) is drawn together. Every draw is seeded: the same samples
 give the same interval.
 """
+import functools
 import random
 from dataclasses import dataclass
 
@@ -60,6 +61,12 @@ def interval(values, confidence):
 
 
 def estimate(samples, statistic, confidence=0.95):
+    return remembered(tuple(samples), statistic, confidence)
+
+
+@functools.lru_cache(maxsize=4096)
+def remembered(samples, statistic, confidence):
+    """The same figure stands in several tables."""
     if len(samples) < FEW:
         return Estimate(statistic(samples), min(samples), max(samples), len(samples))
     drawn = [statistic([samples[i] for i in indices]) for indices in draws(len(samples))]
