@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "collector/checkpoint.h"
+#include "collector/say.h"
 #include "collector/take.h"
 
 #define FOLD_NS 100000000 /* an epoch lasts so long at least */
@@ -43,10 +44,12 @@ static bool stands_still(const struct taker *taker, const struct ring *ring, uin
     return true;
 }
 
-/* Nothing of it is believed any more: what it would have told stays in flight for ever. */
+/* Nothing of it is believed any more: what it would have told stays in flight for ever, and that is said. */
 static void distrust(struct taker *taker, struct ring *ring)
 {
     ring->fold_bytes = 0;
+    say("the fold tables of ring %u of %s make no sense: what they hold is lost, and stays in flight in the ledger",
+        ring->index, ring->segment->file);
     account_add(&ring->segment->account.violations, 1);
     account_add(&taker->total->violations, 1);
 }
