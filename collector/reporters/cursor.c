@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RINGS_MAX 65536u /* far more than a segment can have: a bound for what a broken file says */
-
 static void segment_free(struct cursor_segment *segment)
 {
     if (segment)
@@ -130,7 +128,7 @@ void cursors_forget_threads(struct cursors *cursors)
 
 struct cursor_ring *cursor_ring(struct cursor_segment *segment, uint32_t ring)
 {
-    if (ring >= RINGS_MAX)
+    if (ring >= CURSOR_RINGS_MAX)
         return NULL;
     if (ring >= segment->ring_count) {
         uint32_t larger = ring + ring / 2 + 1;

@@ -18,6 +18,8 @@
 #define SEGMENT_TEXT 32      /* hex digits of a segment's id */
 #define SEGMENT_TEXT_SHORT 8 /* of them, what a compact line tells unless another known segment begins alike */
 
+#define CURSOR_RINGS_MAX 65536u /* far more than a segment can have: a bound for what a broken file says */
+
 struct cursor_ring {
     bool known;          /* something of it was recorded */
     uint64_t next;       /* seq of the first event that is not */

@@ -173,6 +173,8 @@ static int unpack(const char *slot, const struct slot_head *head, struct cursors
                 return -EBADMSG;
             memcpy(&entry, at, sizeof(entry));
             at += sizeof(entry);
+            if (entry.ring >= CURSOR_RINGS_MAX)
+                return -EBADMSG;
             struct cursor_ring *to = cursor_ring(segment, (uint32_t)entry.ring);
             if (!to)
                 return -ENOMEM;
@@ -210,6 +212,8 @@ int cursor_file_load(struct cursor_file *file, struct cursors *cursors, struct p
     }
     error = unpack(slot, &newest, cursors);
     free(slot);
+    if (error) /* nothing of it is believed */
+        cursors_clear(cursors);
     file->generation = newest.generation;
     *ret_place = newest.place;
     return error;

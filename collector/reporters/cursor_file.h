@@ -34,7 +34,7 @@ struct cursor_file;
 int cursor_file_open(const char *directory, const char *reporter, struct cursor_file **ret_file);
 void cursor_file_free(struct cursor_file *file);
 
-/* Adds what the file says to `cursors`. -ENOENT: there is none; -EBADMSG: none that is valid. */
+/* Adds what the file says to `cursors`, which are empty on error. -ENOENT: there is none; -EBADMSG: none that is valid. */
 int cursor_file_load(struct cursor_file *file, struct cursors *cursors, struct place *ret_place);
 
 /* Takes a copy of the cursors as they are now: what the next stores write. -ENOMEM. */
