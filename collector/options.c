@@ -150,6 +150,12 @@ static int set_common(struct reporter_spec *spec, uint32_t which, const char *te
                     : which == COMMON_EXCLUDE ? &spec->exclude
                                               : &spec->attributes;
 
+    if (spec->common_given >> which & 1) {
+        snprintf(error, error_size, "%s: %s is given twice%s", spec->reporter->name,
+                 reporter_common_options[which].name, which >= COMMON_INCLUDE ? "; separate globs by ;" : "");
+        return -EINVAL;
+    }
+    spec->common_given |= 1u << which;
     switch (which) {
     case COMMON_QUEUE:
         if (number < 1 || number > QUEUE_MAX) {
@@ -163,11 +169,6 @@ static int set_common(struct reporter_spec *spec, uint32_t which, const char *te
         spec->when_behind = number == 0 ? BEHIND_YIELD : BEHIND_HOLD;
         return 0;
     default:
-        if (*globs) {
-            snprintf(error, error_size, "%s: %s is given twice; separate globs by ;", spec->reporter->name,
-                     reporter_common_options[which].name);
-            return -EINVAL;
-        }
         *globs = split_globs(text);
         return *globs ? check_globs(spec, which, *globs, error, error_size) : -ENOMEM;
     }

@@ -17,6 +17,7 @@ struct reporter_spec {
     const struct gb_reporter *reporter;
     char name[32];                  /* instance: log, log-2 */
     struct gb_option_value *values; /* in the order of reporter->options */
+    uint32_t common_given;          /* a bit for each row of the common options that was set */
     uint32_t queue;                 /* batches; 0: QUEUE_BATCHES */
     enum when_behind when_behind;
     char **include, **exclude; /* globs on the scope, NULL-terminated; NULL: all */

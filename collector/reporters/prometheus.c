@@ -7,6 +7,7 @@
  * known only while they live: their sums stand in series that belong to a service, and stay when they end.
  */
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -292,8 +293,9 @@ static int prometheus_open(const struct gb_reporter_setup *setup, void **ret_sel
 static void prometheus_reach(const struct gb_option_value *options, const struct gb_reach *reach)
 {
     const char *colon = strrchr(options[OPTION_LISTEN].text, ':');
-    if (colon != NULL)
-        reach->listens(reach->collector, (unsigned)strtoul(colon + 1, NULL, 10));
+    unsigned long port = colon != NULL ? strtoul(colon + 1, NULL, 10) : ULONG_MAX;
+    if (port <= 65535) /* open refuses others, and says so */
+        reach->listens(reach->collector, (unsigned)port);
 }
 
 const struct gb_reporter gb_reporter_prometheus = {

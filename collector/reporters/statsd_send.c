@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <time.h>
@@ -40,6 +41,13 @@ static int resolve_unix(struct statsd_sender *sender, const char *path)
     return 0;
 }
 
+/* getaddrinfo takes numbers modulo 65,536. */
+static bool is_port(const char *text)
+{
+    unsigned long port = strtoul(text, NULL, 10);
+    return text[strspn(text, "0123456789")] || (port > 0 && port <= 65535);
+}
+
 static int resolve_udp(struct statsd_sender *sender, const char *text)
 {
     const struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
@@ -52,7 +60,7 @@ static int resolve_udp(struct statsd_sender *sender, const char *text)
         text++;
         length -= 2;
     }
-    if (length == 0 || length >= sizeof(host) || colon[1] == 0) {
+    if (length == 0 || length >= sizeof(host) || colon[1] == 0 || !is_port(colon + 1)) {
         SAY(sender, "address=%s: HOST:PORT or unix:PATH is accepted", sender->shown);
         return -EINVAL;
     }

@@ -93,6 +93,8 @@ static void refusals_help(void **unused)
         {"log:path=", {"path", "needs a value", "file"}},
         {"log:path=a,path=b", {"path", "given twice", "log"}},
         {"log:include=a,include=b", {"include", "given twice", ";"}},
+        {"log:queue=8,queue=8", {"queue", "given twice", "log"}},
+        {"log:when_behind=hold,when_behind=yield", {"when_behind", "given twice", "log"}},
         {"log:queue=0", {"queue=0", "from 1", "65536"}},
         {"log:queue=many", {"queue=many", "whole number", "log"}},
         {"log:when_behind=halt", {"when_behind=halt", "yield and hold", "log"}},

@@ -383,7 +383,8 @@ static void test_refused(void **state)
 {
     (void)state;
     void *self = NULL;
-    static const char *const bad[] = {"localhost", "127.0.0.1:", "unix:", ":8125", "127.0.0.1:notaport"};
+    static const char *const bad[] = {"localhost",          "127.0.0.1:",      "unix:",      ":8125",
+                                      "127.0.0.1:notaport", "127.0.0.1:99999", "127.0.0.1:0"};
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         options[ADDRESS].text = bad[i];
         options[LABELS].text = NULL;
