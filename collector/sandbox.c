@@ -80,10 +80,15 @@ static void writes(void *context, const char *path)
     note_owner(context, path);
     note_owner(context, dirname(copy));
     free(copy);
-    if (!stat(path, &status) && !S_ISREG(status.st_mode))
+    if (!stat(path, &status) && !S_ISREG(status.st_mode)) {
         allow(context, path, LANDLOCK_WRITE); /* a device, a pipe: nothing is made beside it */
-    else
-        allow_beside(context, path, LANDLOCK_WRITE);
+        return;
+    }
+    char *target = realpath(path, NULL); /* a symbolic link: also where it leads */
+    if (target)
+        allow_beside(context, target, LANDLOCK_WRITE);
+    free(target);
+    allow_beside(context, path, LANDLOCK_WRITE);
 }
 
 static void reads(void *context, const char *path)

@@ -136,6 +136,32 @@ static void keeps_files_of_others_out(void **state)
     in_child(files);
 }
 
+/* Outputs that are named by a link: a pipe of the shell's >(...), and a file in another directory. */
+static void links(void)
+{
+    char report[192], pipe_name[64];
+    int ends[2];
+    EXPECT(!pipe2(ends, O_CLOEXEC));
+    snprintf(pipe_name, sizeof(pipe_name), "log:path=/dev/fd/%d", ends[1]);
+    snprintf(report, sizeof(report), "summary:path=%s/leads_elsewhere", outputs);
+    enter((const char *const[]){pipe_name, report}, 2);
+    EXPECT(open(strchr(pipe_name, '/'), O_WRONLY | O_CLOEXEC) >= 0);
+    EXPECT(open(strchr(report, '/'), O_WRONLY | O_CLOEXEC) >= 0);
+}
+
+static void follows_links_of_outputs(void **state)
+{
+    (void)state;
+    char link[192], target[192];
+    if (!has_landlock())
+        skip();
+    snprintf(target, sizeof(target), "%s/target", elsewhere);
+    snprintf(link, sizeof(link), "%s/leads_elsewhere", outputs);
+    assert_int_equal(make(elsewhere, "target"), 0);
+    assert_int_equal(symlink(target, link), 0);
+    in_child(links);
+}
+
 static int try_connect(unsigned port)
 {
     struct sockaddr_in address = {
@@ -307,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(keeps_files_of_others_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(follows_links_of_outputs, set_up, tear_down),
 #ifdef GB_WITH_BOTH_PORTS
         cmocka_unit_test_setup_teardown(keeps_to_its_ports, set_up, tear_down),
 #endif
