@@ -91,7 +91,8 @@ static uint64_t newly_lost(struct contestant *contestant)
 {
     static uint64_t seen[CANDIDATES];
     uint64_t *before = &seen[contestant->peer - peers];
-    uint64_t now = contestant->peer->mailbox->lost, grown = now - *before;
+    uint64_t now = contestant->peer->mailbox->lost,
+             grown = now > *before ? now - *before : 0; /* less: a datagram came late */
     *before = now;
     return grown;
 }
