@@ -208,16 +208,18 @@ static void print_highest(const struct loss *loss, const struct reporter *report
         result_skipped("loss", "highest_rate", "no rate held in the time that there was: the machine is too busy");
         return;
     }
-    result_value((struct result){.part = "loss",
-                                 .name = "highest_rate",
-                                 .unit = "events/s",
-                                 .better = "higher",
-                                 .x = (double)ring,
-                                 .x_name = "ring_bytes",
-                                 .label = {{"reporter", reporter->name}},
-                                 .note = limit ? "beyond it the worker came to no such rate itself"
-                                               : "nothing lost, neither in the rings nor by the reporter"},
-                 rate);
+    result_value(
+        (struct result){.part = "loss",
+                        .name = "highest_rate",
+                        .unit = "events/s",
+                        .better = "higher",
+                        .x = (double)ring,
+                        .x_name = "ring_bytes",
+                        .label = {{"reporter", reporter->name}},
+                        .note = limit
+                                    ? "beyond it the worker came to no such rate itself"
+                                    : "nothing lost, neither in the rings nor by the reporter, in one of three trials"},
+        rate);
 }
 
 static void curve(const struct loss *loss, const struct reporter *reporter, long ring)
