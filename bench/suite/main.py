@@ -84,10 +84,11 @@ def make_directory(now):
 def measure(options):
     """Builds and runs. Returns the run and its directory."""
     packages(ROOT)
+    described = machine.describe(ROOT)  # before the build, whose own load is none of others
     built = build(ROOT)
     parts = [part for part in PARTS if not options.parts or part.name in options.parts]
     now = datetime.datetime.now().replace(microsecond=0)
-    run = store.Run(now.isoformat(), options.quick, machine.describe(ROOT))
+    run = store.Run(now.isoformat(), options.quick, described)
     run.warnings += noise.before(run.machine)
     directory = make_directory(now)
     progress = Progress(parts, options.quick)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""statistics.py against what is known: quantiles, and how often an interval holds the true value."""
+"""statistics.py against what is known: quantiles, and how often an interval holds the true value. And noise.py: what is told of a floor."""
 import random
 import unittest
 
-from bench.suite import statistics
+from bench.suite import noise, statistics
+from bench.suite.rows import Row, Rows
+
+from . import synthetic
 
 
 class Quantiles(unittest.TestCase):
@@ -73,6 +76,26 @@ class Pairs(unittest.TestCase):
     def test_difference_of_rounds_that_were_lost(self):
         found = statistics.relative_difference([1.1] * 8, [1.0] * 10)
         self.assertAlmostEqual(found.value, 0.1)
+
+
+class Noise(unittest.TestCase):
+    def told(self, part, case, **labels):
+        rows = Rows([Row(part, case, "ns", samples=[20.0] * 20, labels=labels), Row(part, case, "ns", samples=[20.0] * 15 + [30.0] * 5)])
+        return list(noise.after(rows))
+
+    def test_a_floor_that_varies_is_told_in_each_part(self):
+        for part, case in (("emit", "floor_two_clock_reads"), ("peers", "two_clock_reads"), ("scale", "floor_threads")):
+            found = self.told(part, case)
+            self.assertEqual(len(found), 1, part)
+            self.assertIn("1.50 times its lower decile", found[0])
+
+    def test_the_floors_are_called_so(self):
+        cases = {row.case for row in synthetic.recorded().rows.all}
+        self.assertEqual(set(noise.FLOORS) - cases, set())
+
+    def test_a_calm_floor_is_not_told(self):
+        rows = Rows([Row("emit", "floor_two_clock_reads", "ns", samples=[20.0] * 50)])
+        self.assertEqual(list(noise.after(rows)), [])
 
 
 if __name__ == "__main__":
