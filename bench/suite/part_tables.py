@@ -63,8 +63,10 @@ def emit(rows):
         counted = rows.one("emit", row.case + "_instructions")
         table.add(words(row.case), ns(p10(row)), ns(median(row)), f"{p10(row) / p10(floor):.2f}" if floor else "",
                   *(middle(one) for one in other), digits(median(counted)) if counted else "")
+    rate = rows.one("emit", "clock_rate")
     yield ("A call with a collector that drains lazily; beside it the median with one that chases the tail, and with none. "
-           "x floor: lower decile over that of the clock reads that the call needs"), table
+           "x floor: lower decile over that of the clock reads that the call needs"
+           + (f". 1 ns is {digits(median(rate))} cycles of the clock register (TSC)" if rate else "")), table
     yield "Single calls that took long, and why", tail(rows)
     others = Table(["case", "p10", "median", "x floor"])
     for row in rows.of("emit"):
@@ -140,6 +142,16 @@ def drain(rows):
                           middle(row), middle(whole))
     yield "CPU of a record by reporter, median", reporters
     yield "The collector's CPU, one core being 100 %", load(rows)
+    memory = Table(["running, at 1 M events/s", "resident, the rings included"])
+    for row in rows.curve("drain", "collector_rss"):
+        memory.add(f"{row.x:g} s", middle(row))
+    yield "The collector's memory over time", memory
+    threads = Table(["64 rings", "reporter", "records/s", "CPU a record"])
+    for row in rows.curve("drain", "threads_rate"):
+        cpu = [one for one in rows.every("drain", "threads_cpu", **row.labels) if one.x == row.x]
+        threads.add(f"{row.x:g} drain thread{'' if row.x == 1 else 's'}", row.labels.get("reporter", ""), middle(row),
+                    middle(cpu[0]) if cpu else "")
+    yield "Would several drain threads take more?", threads
     yield "What the drain's policy costs, at a steady rate, medians", policy(rows)
 
 

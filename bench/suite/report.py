@@ -7,7 +7,7 @@ from . import machine as machines
 from . import part_tables, targets
 from .parts import PARTS
 from .progress import duration
-from .tables import WIDTH, Table
+from .tables import WIDTH, Table, count
 
 
 def targets_table(run, measured_only=True):
@@ -23,7 +23,8 @@ def skipped(run, part):
     reasons = {}
     for row in run.rows.of(part):
         if row.skipped:
-            reasons.setdefault(row.skipped, []).append(row.case.replace("_", " "))
+            point = f" at {row.x_name.replace('_', ' ')} {count(row.x)}" if row.x_name and row.x is not None else ""
+            reasons.setdefault(row.skipped, []).append(row.case.replace("_", " ") + point)
     for reason, cases in reasons.items():
         cases = list(dict.fromkeys(cases))
         yield f"Skipped: {cases[0]}{f' and {len(cases) - 1} more' if len(cases) > 1 else ''}: {reason}"

@@ -50,6 +50,10 @@ class Reports(unittest.TestCase):
         self.run_.rows.add(Row("peers", "lttng_ust_event", skipped="liblttng-ust-dev is not installed"))
         self.assertTrue(any("liblttng-ust-dev is not installed" in line for line in report.terminal(self.run_)))
 
+    def test_a_point_that_is_missing_is_named(self):
+        run = store.Run("2026-11-22T22:00:00", False, {}, Rows([Row("app", "a", x=1e7, x_name="events_per_s", skipped="why")]))
+        self.assertEqual(list(report.skipped(run, "app")), ["Skipped: a at events per s 10 M: why"])
+
     def test_empty_run(self):
         empty = store.Run("2026-11-22T22:00:00", False, {})
         self.assertIn("No target was measured.", report.terminal(empty))
@@ -63,6 +67,12 @@ class Targets(unittest.TestCase):
         self.assertEqual(met["StatsD over UDP / a scope"], "met")
         self.assertEqual(met["instructions of a scope"], "MISSED")
         self.assertNotIn("not measured", met.values())
+
+    def test_one_worker_is_not_compared_with_itself(self):
+        rows = Rows([Row("scale", "scope_threads", "cpu_ns", samples=[20.0] * 5, x=x, x_name="threads") for x in (1.0,)])
+        self.assertEqual([verdict.word for verdict in targets.scale(rows, 2)], ["not measured", "not measured"])
+        rows.add(Row("scale", "scope_threads", "cpu_ns", samples=[30.0] * 5, x=2.0, x_name="threads"))
+        self.assertEqual([verdict.word for verdict in targets.scale(rows, 2)], ["MISSED", "not measured"])
 
     def test_without_rows_nothing_is_met(self):
         empty = store.Run("2026-11-22T22:00:00", False, {})
