@@ -25,7 +25,7 @@ class Difference:
 
 def with_floor(rows, row):
     floor = rows.floor_of(row)
-    return floor.samples if floor and row.unit in ("ns", "cpu_ns") and floor.samples else None
+    return floor.samples if floor and row.unit in ("ns", "cpu_ns", "s") and floor.samples else None
 
 
 def judge(change, better, tolerance):

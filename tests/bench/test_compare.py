@@ -67,6 +67,15 @@ class Verdicts(unittest.TestCase):
         found = verdicts(old, new)
         self.assertEqual((found["scope"], found["counter"]), ("same", "same"))
 
+    def test_wall_time_is_compared_with_that_without_telemetry(self):
+        def run(pace, overhead):
+            base = [pace * (1 + i % 3 / 1000) for i in range(16)]
+            return Run("2026-11-22T01:00:00", False, dict(synthetic.MACHINE), Rows(
+                [Row("app", "demo_wall_compiled_out", "s", samples=base),
+                 Row("app", "demo_wall_on", "s", samples=[overhead * value for value in base], floor="demo_wall_compiled_out")]))
+        self.assertEqual(verdicts(run(1, 1.01), run(1.5, 1.01))["demo_wall_on"], "same")
+        self.assertEqual(verdicts(run(1, 1.01), run(1, 1.2))["demo_wall_on"], "WORSE")
+
 
 class Doubts(unittest.TestCase):
     def test_another_machine(self):
