@@ -45,7 +45,7 @@ struct contestant {
     uint32_t variant;
     int ours;
     struct samples burst, flat_out, share_lost, all_processes[RATES];
-    uint64_t burst_lost, flat_lost, paced_lost[RATES], discarded;
+    uint64_t burst_lost, burst_emitted, flat_lost, paced_lost[RATES], discarded;
     char name[64];
 };
 static struct contestant contestants[CASES_MOST];
@@ -105,6 +105,7 @@ static void burst(struct contestant *contestant)
         return;
     uint64_t lost = newly_lost(contestant);
     contestant->burst_lost += lost;
+    contestant->burst_emitted += mailbox->emitted;
     if (contestant->ours && lost)
         contestant->discarded++;
     else
@@ -167,6 +168,16 @@ static void series(const char *what, void (*measure)(struct contestant *contesta
     }
 }
 
+/* Of all that was emitted, warming up included, the share of the calls that were timed. */
+static uint64_t lost_in_samples(const struct contestant *contestant)
+{
+    double timed =
+        (double)contestant->burst.count * contestant->peer->mailbox->variant_about[contestant->variant].burst;
+    return contestant->burst_emitted
+               ? (uint64_t)((double)contestant->burst_lost * timed / (double)contestant->burst_emitted + 0.5)
+               : 0;
+}
+
 /* Four cases each: in bursts; as fast as it goes, the caller's CPU; the share that was lost then; CPU of all its threads and processes
  * at a steady rate. */
 static void print(const struct contestant *contestant)
@@ -180,7 +191,7 @@ static void print(const struct contestant *contestant)
                                   .unit = "ns",
                                   .samples = &contestant->burst,
                                   .calls_per_sample = mailbox->variant_about[contestant->variant].burst,
-                                  .drops = contestant->ours ? 0 : contestant->burst_lost,
+                                  .drops = contestant->ours ? 0 : lost_in_samples(contestant),
                                   .discarded = contestant->discarded,
                                   .floor = floor,
                                   .note = note});
