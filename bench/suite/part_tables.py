@@ -152,7 +152,8 @@ def drain(rows):
         threads.add(f"{row.x:g} drain thread{'' if row.x == 1 else 's'}", row.labels.get("reporter", ""), middle(row),
                     middle(cpu[0]) if cpu else "")
     yield "Would several drain threads take more?", threads
-    yield "What the drain's policy costs, at a steady rate, medians", policy(rows)
+    yield ("What the drain's policy costs, at a steady rate, medians; a scope: mean of groups of 32 without the slowest 1 % of them, which "
+           "hold preemptions and wakes"), policy(rows)
 
 
 def load(rows):
