@@ -5,8 +5,9 @@ import re
 
 from . import statistics
 from .gnuplot import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, Plot, Series
+from .part_tables import reached
 from .plots_call import spread
-from .tables import amount, count, digits
+from .tables import amount, digits
 
 COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, GREY)
 DEFAULT_RING = 2 ** 20
@@ -48,20 +49,22 @@ def loss(rows):
 
 # ---- CPU ----
 def collector(rows):
-    points = [(row.x, *(max(0.01, value) for value in spread(row.samples))) for row in rows.curve("drain", "collector_cpu")]
+    found = list(reached(rows))
+    points = [(rate, *(max(0.01, value) for value in spread(row.samples))) for row, rate, _ in found]
     if not points:
         return None
     series = [Series("collector, into summary", points, BLUE)]
     rate, cpu = points[-1][:2]
-    title = (f"At {count(rate)} events a second the collector takes {digits(cpu)} % of a core, "
-             f"{amount(cpu / 100 / rate * 1e9, 'ns')} an event")
+    title = (f"At {digits(rate / 1e6)} million events a second the collector takes {digits(cpu)} % of a core, "
+             f"{amount(found[-1][2], 'ns')} an event")
     if idle := rows.curve("drain", "collector_cpu_idle"):
         level = statistics.median(idle[-1].samples)
         title += f"; idle with {idle[-1].x:g} workers {digits(level)} %"
         ends = [(x, max(0.01, level)) for x in (points[0][0], rate)]
         series.append(Series(f"idle, {idle[-1].x:g} workers", ends, GREY, "lines", 2))
     return Plot("collector-cpu", "drain", title,
-                "CPU of the collector while workers emit at a steady rate, as a share of one core. Both axes logarithmic.",
+                "CPU of the collector while a worker emits at a steady rate, the one that it came to, as a share of one core. Both axes "
+                "logarithmic.",
                 "events a second (logarithmic)", "CPU, % of one core (logarithmic)", series,
                 ["set logscale xy", f"set xrange [{points[0][0] / 1.6:g}:{rate * 1.6:g}]", 'set format y "%g"',
                  "set xtics ('10 k' 1e4, '100 k' 1e5, '1 M' 1e6, '5 M' 5e6, '10 M' 1e7)"])

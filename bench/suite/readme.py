@@ -3,7 +3,8 @@
 import re
 
 from . import gnuplot, machine, plots, statistics
-from .tables import Table, amount, count
+from .part_tables import reached
+from .tables import Table, amount, digits
 
 BEGIN, END = "<!-- bench: begin (./run bench --readme) -->", "<!-- bench: end -->"
 SHOWN = ("cost", "overhead", "scale")  # the first two that are not doubtful
@@ -33,11 +34,11 @@ def table(rows):
 
 def collector(rows):
     """What the other process takes, in a sentence."""
-    each, highest = rows.curve("drain", "collector_cpu_per_event"), rows.curve("loss", "highest_rate", reporter="summary")
+    each, highest = list(reached(rows)), rows.curve("loss", "highest_rate", reporter="summary")
     default = [row for row in highest if row.x == 2 ** 20]
     if each:
-        yield (f"The collector takes {amount(statistics.median(each[-1].samples), 'ns')} of CPU an event into `summary`, at "
-               f"{count(each[-1].x)} events a second, on another core.")
+        yield (f"The collector takes {amount(each[-1][2], 'ns')} of CPU an event into `summary`, at "
+               f"{digits(each[-1][1] / 1e6)} million events a second, on another core.")
     if default:
         yield f"Up to {amount(statistics.median(default[0].samples), 'events/s')} reach it without a drop (rings of 1 MiB)."
 

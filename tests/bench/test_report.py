@@ -80,6 +80,12 @@ class Targets(unittest.TestCase):
 
 
 class Plots(unittest.TestCase):
+    def test_a_rate_that_the_worker_did_not_reach_is_not_claimed(self):
+        rows = Rows([Row("drain", "collector_cpu", "percent_core", samples=[10.0], x=5e6),
+                     Row("drain", "collector_cpu_per_event", "cpu_ns", samples=[25.0], x=5e6)])
+        title = plots.collector(rows).title
+        self.assertIn("At 4.00 million events a second the collector takes 10.0 % of a core, 25.0 ns an event", title)
+
     def test_each_states_a_finding(self):
         made = plots.make_all(synthetic.recorded())
         self.assertEqual([plot.name for plot in made], PLOTS)
