@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,14 +67,28 @@ static uint64_t slot_checksum(const char *slot, uint64_t bytes)
     return checksum(slot + sizeof(uint64_t), bytes - sizeof(uint64_t));
 }
 
-int cursor_file_open(const char *directory, const char *reporter, struct cursor_file **ret_file)
+/* FNV-1a, of 64 bits. */
+static uint64_t hash_of(const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
+    return hash;
+}
+
+const char *cursor_file_name(const struct cursor_file *file)
+{
+    return file->name;
+}
+
+int cursor_file_open(const char *directory, const char *reporter, const char *output, struct cursor_file **ret_file)
 {
     struct cursor_file *file = calloc(1, sizeof(*file));
 
     if (!file)
         return -ENOMEM;
     file->fd = -1;
-    snprintf(file->name, sizeof(file->name), "cursor.%s", reporter);
+    snprintf(file->name, sizeof(file->name), "cursor.%s-%016" PRIx64, reporter, hash_of(output));
     snprintf(file->fresh_name, sizeof(file->fresh_name), "%s.new", file->name);
     file->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file->directory < 0) {

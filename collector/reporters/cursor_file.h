@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file of a durable reporter's cursors: `cursor.<reporter>` in the segments' directory. In: cursors, and the place in the
+ * The file of a durable output's cursors: `cursor.<reporter>-<hash of its path>` in the segments' directory, so that it is found again
+ * whatever the reporter's own name has become. In: cursors, and the place in the
  * output (device, inode, size after the last complete write) that they belong to. Out: both, after a kill. Reporter's thread.
  *
  *   +--------------------+ 0
@@ -30,8 +31,10 @@ struct place {
 
 struct cursor_file;
 
-/* Opens the directory. The file itself may not be there yet. */
-int cursor_file_open(const char *directory, const char *reporter, struct cursor_file **ret_file);
+/* Opens the directory. The file itself may not be there yet. `output`: its path, absolute. */
+int cursor_file_open(const char *directory, const char *reporter, const char *output, struct cursor_file **ret_file);
+/* Its name in the directory. */
+const char *cursor_file_name(const struct cursor_file *file);
 void cursor_file_free(struct cursor_file *file);
 
 /* Adds what the file says to `cursors`, which are empty on error. -ENOENT: there is none; -EBADMSG: none that is valid. */

@@ -47,18 +47,21 @@ static int read_behind(struct log *log, const struct place *place)
 static int open_cursors(struct log *log)
 {
     struct place place;
-    int error = cursor_file_open(log->setup->directory, log->setup->name, &log->cursor_file);
+    char *path =
+        realpath(log->path, NULL); /* it has just been opened; a relative one is another in another directory */
+    int error = path ? cursor_file_open(log->setup->directory, "log", path, &log->cursor_file) : -errno;
 
+    free(path);
     if (error) {
         SAY(log, "cannot open %s for the cursors: %s", log->setup->directory, strerror(-error));
         return error;
     }
     error = cursor_file_load(log->cursor_file, &log->cursors, &place);
     if (error == -EBADMSG)
-        SAY(log, "%s/cursor.%s is broken: lines of an earlier collector may come again", log->setup->directory,
-            log->setup->name);
+        SAY(log, "%s/%s is broken: lines of an earlier collector may come again", log->setup->directory,
+            cursor_file_name(log->cursor_file));
     else if (error && error != -ENOENT)
-        SAY(log, "cannot read %s/cursor.%s: %s", log->setup->directory, log->setup->name, strerror(-error));
+        SAY(log, "cannot read %s/%s: %s", log->setup->directory, cursor_file_name(log->cursor_file), strerror(-error));
     else if (!error)
         error = read_behind(log, &place);
     if (error && error != -ENOENT && error != -EBADMSG)

@@ -11,9 +11,9 @@
 
 static struct fake_directory directory;
 
-static void put_file(const uint8_t *data, size_t size)
+static void put_file(const char *name, const uint8_t *data, size_t size)
 {
-    int fd = openat(directory.fd, "cursor.log", O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+    int fd = openat(directory.fd, name, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
     CHECK(fd >= 0 && write(fd, data, size) == (ssize_t)size);
     close(fd);
 }
@@ -25,13 +25,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct place place = {0}, stored = {1, 2, 3};
     if (!directory.path[0])
         fake_directory_make(&directory);
-    put_file(data, size);
-    CHECK(!cursor_file_open(directory.path, "log", &file));
+    CHECK(!cursor_file_open(directory.path, "log", "/some/where/log", &file));
+    put_file(cursor_file_name(file), data, size);
     int result = cursor_file_load(file, &cursors, &place);
     CHECK(result == 0 || result == -ENOENT || result == -EBADMSG);
     CHECK(!cursor_file_take(file, &cursors) && !cursor_file_store(file, &stored));
     cursor_file_free(file);
-    CHECK(!cursor_file_open(directory.path, "log", &file));
+    CHECK(!cursor_file_open(directory.path, "log", "/some/where/log", &file));
     CHECK(!cursor_file_load(file, &again, &place) && place.size == 3 && again.count == cursors.count);
     cursor_file_free(file);
     cursors_clear(&cursors);

@@ -96,7 +96,7 @@ static void load(struct cursors *cursors, struct place *place, int expected)
 {
     struct cursor_file *file;
     *cursors = (struct cursors){0};
-    assert_int_equal(cursor_file_open(directory, "log", &file), 0);
+    assert_int_equal(cursor_file_open(directory, "log", "/some/where/log", &file), 0);
     assert_int_equal(cursor_file_load(file, cursors, place), expected);
     cursor_file_free(file);
 }
@@ -106,7 +106,7 @@ static void comes_back_however_large(void **unused)
     (void)unused;
     static const unsigned sizes[] = {0, 1, 20, 1000, 3000, 10, 1};
     struct cursor_file *file;
-    assert_int_equal(cursor_file_open(directory, "log", &file), 0);
+    assert_int_equal(cursor_file_open(directory, "log", "/some/where/log", &file), 0);
     for (size_t round = 0; round < sizeof(sizes) / sizeof(sizes[0]); round++) {
         struct cursors cursors = {0}, back;
         struct place place = {1, 2, round}, place_back;
@@ -134,10 +134,10 @@ static void comes_back_however_large(void **unused)
         cursors_clear(&cursors);
         cursors_clear(&back);
     }
-    cursor_file_free(file);
     struct stat status;
     char path[128];
-    snprintf(path, sizeof(path), "%s/cursor.log", directory);
+    snprintf(path, sizeof(path), "%s/%s", directory, cursor_file_name(file));
+    cursor_file_free(file);
     assert_int_equal(stat(path, &status), 0);
     assert_true(status.st_size < 16384); /* it has shrunk again */
     assert_int_equal(status.st_mode & 0777, 0600);
@@ -152,9 +152,9 @@ static void broken_slots(void **unused)
     struct place place;
     char path[128];
     size_t length;
-    snprintf(path, sizeof(path), "%s/cursor.log", directory);
     load(&cursors, &place, -ENOENT);
-    assert_int_equal(cursor_file_open(directory, "log", &file), 0);
+    assert_int_equal(cursor_file_open(directory, "log", "/some/where/log", &file), 0);
+    snprintf(path, sizeof(path), "%s/%s", directory, cursor_file_name(file));
     cursor_advance(cursor_ring(segment_of(&cursors, 1), 0), 100);
     for (uint64_t size = 1; size <= 2; size++) { /* generation 1 in slot 1, 2 in slot 0 */
         assert_int_equal(cursor_file_take(file, &cursors), 0);
