@@ -29,10 +29,12 @@ static int remove_file(struct roster *roster, struct segment *segment)
         status.st_ino == segment->ino && unlinkat(roster->directory->fd, segment->file, 0))
         error = -errno;
     bell_removal_end(roster->bell);
+    if (error == -ENOENT)
+        return 0;
     if (error)
         say_limited(&roster->others, "cannot remove %s/%s: %s", roster->directory->path, segment->file,
                     strerror(-error));
-    return error == -EAGAIN ? error : 0;
+    return error; /* as long as the file is there nobody may forget what he has of it */
 }
 
 static void leave(struct roster *roster, struct segment *segment)
@@ -47,7 +49,7 @@ static void leave(struct roster *roster, struct segment *segment)
 static void finish(struct roster *roster, struct segment *segment, struct fanout *fanout)
 {
     if (remove_file(roster, segment))
-        return; /* somebody else removes just now: next time */
+        return; /* somebody else removes just now, or it cannot be done: next time */
     fanout_forget(fanout, segment->worker->segment);
     known_remove(roster->known, segment->dev, segment->ino);
     leave(roster, segment);
