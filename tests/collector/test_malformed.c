@@ -283,6 +283,9 @@ static void changes_while_it_is_read(void **state)
                                       {key, GBW_INT, 1, NULL},
                                       {key, GBW_SPECIAL, GBW_TEXT, "b"},
                                       {key, GBW_SPECIAL, GBW_TEXT, "further"}};
+    /* once whole, so that the names are known before they are changed */
+    fake_emit(rig.fake, 0, &(struct fake_emit){.kind = GBW_TIMING, .path = path, .attrs = attrs, .attr_count = 1});
+    decode_all(ring);
     atomic_store(&mutating, true);
     assert_int_equal(pthread_create(&mutator, NULL, mutate, (void *)(uintptr_t)77), 0);
     /* on a busy machine the mutator may come late */

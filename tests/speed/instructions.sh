@@ -33,8 +33,8 @@ check() { # kind bound
 
 enabled=1
 check scope 212
-check scope_3 290
-check scope_8 720
+check scope_3 300
+check scope_8 740
 check scope_text 530
 check counter 115
 enabled=0
