@@ -162,6 +162,7 @@ static void follows_links_of_outputs(void **state)
     in_child(links);
 }
 
+#ifdef GB_WITH_BOTH_PORTS
 static int try_connect(unsigned port)
 {
     struct sockaddr_in address = {
@@ -182,7 +183,6 @@ static int try_bind(unsigned port)
     return error;
 }
 
-#ifdef GB_WITH_BOTH_PORTS
 static void ports(void)
 {
     enter((const char *const[]){"otlp:endpoint=http://127.0.0.1:1", "prometheus:listen=127.0.0.1:0"}, 2);
