@@ -147,6 +147,39 @@ static int read_options(struct reading *reading, const yaml_node_t *options, con
     return result;
 }
 
+/* Is a part of `list` in `text`? */
+static bool tells_of(const char *text, const char *list)
+{
+    while (*(list += strspn(list, ";, "))) {
+        size_t length = strcspn(list, ";, ");
+        if (memmem(text, strlen(text), list, length))
+            return true;
+        list += length;
+    }
+    return false;
+}
+
+/* What a reporter says of its own options, without the values that must not be shown: whole, cut off, or as parts of a list. */
+static void redact_own(const struct config_reporter *from, const struct reporter_spec *spec, char *error, size_t size)
+{
+    const struct gb_option *options = spec->reporter->options;
+    for (size_t i = 0; options && options[i].name; i++) {
+        char start[CONFIG_ERROR / 4];
+        const char *value = spec->values[i].text;
+        if (!from->own[i].secret || !value)
+            continue;
+        redact(error, options[i].name, value);
+        snprintf(start, sizeof(start), "%s: %s", spec->reporter->name, options[i].name);
+        size_t length = strlen(start);
+        if (strncmp(error, start, length) != 0)
+            continue;
+        const char *rest = error + length;
+        if ((*rest == '=' && strncmp(rest + 1, CONFIG_REDACTED, strlen(CONFIG_REDACTED)) != 0) ||
+            (*rest == ':' && tells_of(rest + 1, value)))
+            snprintf(error, size, "%s=" CONFIG_REDACTED " is not accepted", start);
+    }
+}
+
 /* One entry: `name`, or `name: {options}`. */
 static int read_reporter(struct reading *reading, const yaml_node_t *entry)
 {
@@ -169,10 +202,13 @@ static int read_reporter(struct reading *reading, const yaml_node_t *entry)
         return config_refuse(reading, entry->start_mark, "at most %u reporters can run at once", REPORTERS_MAX);
     if (reporter_spec_begin(config_text(name), spec, why, sizeof(why)))
         return config_refuse(reading, name->start_mark, "%s", why);
-    config->from[config->reporter_count++].line = config_line(name);
+    struct config_reporter *from = &config->from[config->reporter_count++];
+    from->line = config_line(name);
     int result = options ? read_options(reading, options, config_text(name)) : 0;
-    if (!result && reporter_spec_end(spec, why, sizeof(why)))
+    if (!result && reporter_spec_end(spec, why, sizeof(why))) {
+        redact_own(from, spec, why, sizeof(why));
         result = config_refuse(reading, name->start_mark, "%s", why);
+    }
     return result;
 }
 

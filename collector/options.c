@@ -241,7 +241,7 @@ int reporter_spec_end(struct reporter_spec *spec, char *error, size_t error_size
         if (result)
             return result;
     }
-    return 0;
+    return reporter_spec_check(spec, error, error_size);
 }
 
 /* Takes one value off the front of `text`, without its quotes and backslashes, into `to`. Returns what follows; NULL: a quote that

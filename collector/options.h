@@ -19,10 +19,12 @@ extern const struct gb_option reporter_common_options[];
 /* 0, or -EINVAL (-ENOMEM) with a sentence in `error`; *ret_spec is then empty. */
 int reporter_spec_parse(const char *text, struct reporter_spec *ret_spec, char *error, size_t error_size);
 
-/* The same by steps: the reporter; each key; then the defaults of what was not given. */
+/* The same by steps: the reporter; each key; then the defaults of what was not given, and what the reporter itself says of them all. */
 int reporter_spec_begin(const char *name, struct reporter_spec *ret_spec, char *error, size_t error_size);
 int reporter_spec_set(struct reporter_spec *spec, const char *key, const char *value, char *error, size_t error_size);
 int reporter_spec_end(struct reporter_spec *spec, char *error, size_t error_size);
+/* option_check.c: the reporter's own `check`, if it has one. */
+int reporter_spec_check(const struct reporter_spec *spec, char *error, size_t error_size);
 
 /* Gives each its own name (log, log-2). -EINVAL: two write to the same path. */
 int reporter_specs_name(struct reporter_spec *specs, unsigned count, char *error, size_t error_size);

@@ -56,18 +56,25 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int exec_open(const struct gb_reporter_setup *setup, void **ret_self)
+static int exec_check(const struct gb_reporter_setup *setup)
 {
     const char *command = setup->options[OPTION_COMMAND].text;
-    if (!command || !*command) {
-        setup->say(setup->collector, "the option command is missing: exec:command=PROGRAM");
-        return -EINVAL;
-    }
+    if (command && *command)
+        return 0;
+    setup->say(setup->collector, "the option command is missing: exec:command=PROGRAM");
+    return -EINVAL;
+}
+
+static int exec_open(const struct gb_reporter_setup *setup, void **ret_self)
+{
+    int error = exec_check(setup);
+    if (error)
+        return error;
     struct exec *exec = calloc(1, sizeof(*exec));
     if (!exec)
         return -ENOMEM;
     exec->setup = setup;
-    exec->command = command;
+    exec->command = setup->options[OPTION_COMMAND].text;
     exec->output.fd = -1;
     exec->output.kind = OUTPUT_STREAM;
     exec->pause_ns = PAUSE_FIRST_NS;
@@ -229,4 +236,5 @@ const struct gb_reporter gb_reporter_exec = {.abi = GB_REPORTER_ABI,
                                              .flush = exec_flush,
                                              .tick = exec_tick,
                                              .close = exec_close,
-                                             .reach = exec_reach};
+                                             .reach = exec_reach,
+                                             .check = exec_check};

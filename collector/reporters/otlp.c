@@ -389,6 +389,14 @@ static int make_resource(struct otlp *self)
     return self->resource.failed ? -ENOMEM : 0;
 }
 
+static int otlp_check(const struct gb_reporter_setup *setup)
+{
+    struct otlp_settings settings = {0};
+    int result = otlp_settings_make(setup, &settings);
+    otlp_settings_clear(&settings);
+    return result;
+}
+
 static int otlp_open(const struct gb_reporter_setup *setup, void **ret_self)
 {
     struct otlp *self = calloc(1, sizeof(*self));
@@ -430,4 +438,5 @@ const struct gb_reporter gb_reporter_otlp = {
     .tick = otlp_tick,
     .close = otlp_close,
     .reach = otlp_reach,
+    .check = otlp_check,
 };

@@ -245,11 +245,11 @@ static void prometheus_close(void *context)
     free(self);
 }
 
-static int read_options(struct prometheus *self)
+static int read_options(const struct gb_reporter_setup *setup, struct prometheus_settings *settings)
 {
-    const struct gb_option_value *options = self->setup->options;
-    char error[256];
-    int result = prometheus_settings_read(&self->settings,
+    const struct gb_option_value *options = setup->options;
+    char error[384];
+    int result = prometheus_settings_read(settings,
                                           &(const struct prometheus_texts){
                                               .prefix = options[OPTION_PREFIX].text,
                                               .labels = options[OPTION_LABELS].text,
@@ -258,9 +258,22 @@ static int read_options(struct prometheus *self)
                                               .max_series = options[OPTION_MAX_SERIES].number,
                                           },
                                           error, sizeof(error));
-    self->settings.gauges = (enum prometheus_gauges)options[OPTION_GAUGES].number;
+    settings->gauges = (enum prometheus_gauges)options[OPTION_GAUGES].number;
+    if (result == 0)
+        result = prometheus_listen_check(options[OPTION_LISTEN].text, error, sizeof(error));
     if (result < 0)
-        self->setup->say(self->setup->collector, "%s", error);
+        setup->say(setup->collector, "%s", error);
+    return result;
+}
+
+static int prometheus_check(const struct gb_reporter_setup *setup)
+{
+    struct prometheus_settings *settings = calloc(1, sizeof(*settings));
+    if (settings == NULL)
+        return -ENOMEM;
+    int result = read_options(setup, settings);
+    prometheus_settings_free(settings);
+    free(settings);
     return result;
 }
 
@@ -273,7 +286,7 @@ static int prometheus_open(const struct gb_reporter_setup *setup, void **ret_sel
     self->own.setup = setup;
     self->own.store = &self->store;
     self->own.routes = &self->routes;
-    int result = read_options(self);
+    int result = read_options(setup, &self->settings);
     if (prometheus_store_init(&self->store, self->settings.series_max, self->settings.gauges) < 0 && result == 0)
         result = -ENOMEM;
     if (result == 0)
@@ -294,7 +307,7 @@ static void prometheus_reach(const struct gb_option_value *options, const struct
 {
     const char *colon = strrchr(options[OPTION_LISTEN].text, ':');
     unsigned long port = colon != NULL ? strtoul(colon + 1, NULL, 10) : ULONG_MAX;
-    if (port <= 65535) /* open refuses others, and says so */
+    if (port <= 65535) /* check refuses others, and says so */
         reach->listens(reach->collector, (unsigned)port);
 }
 
@@ -311,4 +324,5 @@ const struct gb_reporter gb_reporter_prometheus = {
     .close = prometheus_close,
     .record_folded = prometheus_folded,
     .reach = prometheus_reach,
+    .check = prometheus_check,
 };

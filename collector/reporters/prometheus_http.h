@@ -30,7 +30,9 @@ void prometheus_http_tick(struct prometheus_http *http, int64_t now_ns);
 /* Waits for its thread. Takes NULL. */
 void prometheus_http_stop(struct prometheus_http *http);
 
-/* prometheus_listen.c: a listening socket, and its address as text for people. Negative errno with a sentence in `error`. */
+/* prometheus_listen.c: is it of that form? 0, or -EINVAL with a sentence in `error`. */
+int prometheus_listen_check(const char *listen, char *error, size_t error_size);
+/* A listening socket, and its address as text for people. Negative errno with a sentence in `error`. */
 int prometheus_listen(const char *listen, int *ret_fd, char *address, size_t address_size, bool *ret_loopback,
                       char *error, size_t error_size);
 

@@ -29,6 +29,23 @@ static bool split(const char *listen, char *host, size_t host_size, const char *
     return true;
 }
 
+/* The same, with a sentence. */
+static int take_apart(const char *listen, char *host, size_t host_size, const char **ret_port, char *error,
+                      size_t error_size)
+{
+    if (split(listen, host, host_size, ret_port))
+        return 0;
+    snprintf(error, error_size, "listen=%s: HOST:PORT, [IPv6]:PORT and :PORT are accepted", listen);
+    return -EINVAL;
+}
+
+int prometheus_listen_check(const char *listen, char *error, size_t error_size)
+{
+    char host[256];
+    const char *port;
+    return take_apart(listen, host, sizeof(host), &port, error, error_size);
+}
+
 static int open_one(const struct addrinfo *at)
 {
     const int on = 1;
@@ -70,10 +87,8 @@ int prometheus_listen(const char *listen, int *ret_fd, char *address, size_t add
     struct addrinfo *found;
     char host[256];
     const char *port;
-    if (!split(listen, host, sizeof(host), &port)) {
-        snprintf(error, error_size, "listen=%s: HOST:PORT, [IPv6]:PORT and :PORT are accepted", listen);
+    if (take_apart(listen, host, sizeof(host), &port, error, error_size) < 0)
         return -EINVAL;
-    }
     int status = getaddrinfo(*host != '\0' ? host : NULL, port, &hints, &found);
     if (status != 0) {
         snprintf(error, error_size, "listen=%s: no such address: %s", listen, gai_strerror(status));

@@ -386,24 +386,29 @@ static void sqlite_close(void *context)
     sqlite_free(self);
 }
 
+static int sqlite_check(const struct gb_reporter_setup *setup)
+{
+    const struct gb_option_value *max_size = &setup->options[OPTION_MAX_SIZE];
+
+    if (max_size->number == 0 || max_size->number >= SIZE_LEAST)
+        return 0;
+    setup->say(setup->collector, "max_size=%s: 0, or 1MiB and more are accepted", max_size->text);
+    return -EINVAL;
+}
+
 static int sqlite_open(const struct gb_reporter_setup *setup, void **ret_self)
 {
-    int64_t max_bytes = setup->options[OPTION_MAX_SIZE].number;
-    struct sqlite *self = calloc(1, sizeof(*self));
+    int error = sqlite_check(setup);
+    struct sqlite *self = error ? NULL : calloc(1, sizeof(*self));
     char why[256];
 
     if (!self)
-        return -ENOMEM;
+        return error ? error : -ENOMEM;
     self->setup = setup;
-    self->retention = (struct retention){setup->options[OPTION_KEEP].number, max_bytes};
+    self->retention = (struct retention){setup->options[OPTION_KEEP].number, setup->options[OPTION_MAX_SIZE].number};
     hold_init(&self->hold);
     database_init(&self->database, setup->options[OPTION_PATH].text, setup);
-    if (max_bytes && max_bytes < SIZE_LEAST) {
-        SAY(self, "max_size=%s: 0, or 1MiB and more are accepted", setup->options[OPTION_MAX_SIZE].text);
-        sqlite_free(self);
-        return -EINVAL;
-    }
-    int error = open_database(self, true, why, sizeof(why));
+    error = open_database(self, true, why, sizeof(why));
     if (error) {
         SAY(self, "%s %s", self->database.path, why);
         sqlite_free(self);
@@ -434,4 +439,5 @@ const struct gb_reporter gb_reporter_sqlite = {
     .close = sqlite_close,
     .record_folded = sqlite_folded,
     .reach = sqlite_reach,
+    .check = sqlite_check,
 };

@@ -266,6 +266,26 @@ static void statsd_close(void *context)
     statsd_free(self);
 }
 
+static int read_options(const struct gb_reporter_setup *setup, const char *address, struct statsd_labels *labels)
+{
+    int error = statsd_check_prefix(setup, setup->options[OPTION_PREFIX].text);
+
+    if (!error)
+        error = statsd_read_labels(setup, setup->options[OPTION_FLAVOUR].number == 1, labels);
+    return error ? error : statsd_address_check(setup, address);
+}
+
+static int statsd_check(const struct gb_reporter_setup *setup)
+{
+    char *address = statsd_find_address(setup, setup->options[OPTION_FLAVOUR].number == 1);
+    struct statsd_labels labels = {0};
+    int error = address ? read_options(setup, address, &labels) : -ENOMEM;
+
+    statsd_labels_clear(&labels);
+    free(address);
+    return error;
+}
+
 static int statsd_open(const struct gb_reporter_setup *setup, void **ret_self)
 {
     const struct gb_option_value *options = setup->options;
@@ -285,9 +305,7 @@ static int statsd_open(const struct gb_reporter_setup *setup, void **ret_self)
     bool made = statsd_names_init(&self->names, datadog, options[OPTION_PREFIX].text);
     int error = made && statsd_table_init(&self->table) && self->address && self->tags ? 0 : -ENOMEM;
     if (!error)
-        error = statsd_check_prefix(setup, options[OPTION_PREFIX].text);
-    if (!error)
-        error = statsd_read_labels(setup, datadog, &self->labels);
+        error = read_options(setup, self->address, &self->labels);
     if (!error)
         error = statsd_sender_open(&self->sender, setup, self->address, datadog);
     if (error) {
@@ -315,4 +333,5 @@ const struct gb_reporter gb_reporter_statsd = {
     .tick = statsd_tick,
     .close = statsd_close,
     .record_folded = statsd_folded,
+    .check = statsd_check,
 };

@@ -15,6 +15,7 @@
 #define BURST_WAIT_NS 500000000
 #define PACE_DATAGRAMS 64 /* of UDP, then a millisecond for the receiver */
 #define PACE_NS 1000000
+#define HOST_ROOM 256
 
 #define SAY(sender, ...) (sender)->setup->say((sender)->setup->collector, __VA_ARGS__)
 
@@ -25,22 +26,6 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int resolve_unix(struct statsd_sender *sender, const char *path)
-{
-    struct sockaddr_un *address = (struct sockaddr_un *)&sender->address;
-    size_t length = strlen(path);
-
-    if (length == 0 || length >= sizeof(address->sun_path)) {
-        SAY(sender, "address=%s: unix: and a path of 1 to %zu bytes is needed", sender->shown,
-            sizeof(address->sun_path) - 1);
-        return -EINVAL;
-    }
-    address->sun_family = AF_UNIX;
-    memcpy(address->sun_path, path, length + 1);
-    sender->address_length = (socklen_t)sizeof(*address);
-    return 0;
-}
-
 /* getaddrinfo takes numbers modulo 65,536. */
 static bool is_port(const char *text)
 {
@@ -48,25 +33,64 @@ static bool is_port(const char *text)
     return text[strspn(text, "0123456789")] || (port > 0 && port <= 65535);
 }
 
-static int resolve_udp(struct statsd_sender *sender, const char *text)
+/* Parts `text` at its last colon. False: it has another form. */
+static bool split(const char *text, char *host, size_t host_size, const char **ret_port)
 {
-    const struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
-    struct addrinfo *found = NULL;
     const char *colon = strrchr(text, ':');
     size_t length = colon ? (size_t)(colon - text) : 0;
-    char host[256];
 
     if (length > 2 && text[0] == '[' && text[length - 1] == ']') {
         text++;
         length -= 2;
     }
-    if (length == 0 || length >= sizeof(host) || colon[1] == 0 || !is_port(colon + 1)) {
-        SAY(sender, "address=%s: HOST:PORT or unix:PATH is accepted", sender->shown);
-        return -EINVAL;
-    }
+    if (length == 0 || length >= host_size || colon[1] == 0 || !is_port(colon + 1))
+        return false;
     memcpy(host, text, length);
     host[length] = 0;
-    int error = getaddrinfo(host, colon + 1, &wanted, &found);
+    *ret_port = colon + 1;
+    return true;
+}
+
+/* The path behind unix:; NULL: it is none of those. */
+static const char *unix_path(const char *address)
+{
+    return strncmp(address, "unix:", 5) == 0 ? address + 5 : NULL;
+}
+
+int statsd_address_check(const struct gb_reporter_setup *setup, const char *address)
+{
+    const char *path = unix_path(address), *port;
+    const size_t path_max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+    char host[HOST_ROOM];
+
+    if (path ? *path && strlen(path) <= path_max : split(address, host, sizeof(host), &port))
+        return 0;
+    if (path)
+        setup->say(setup->collector, "address=%s: unix: and a path of 1 to %zu bytes is needed", address, path_max);
+    else
+        setup->say(setup->collector, "address=%s: HOST:PORT or unix:PATH is accepted", address);
+    return -EINVAL;
+}
+
+static void resolve_unix(struct statsd_sender *sender, const char *path)
+{
+    struct sockaddr_un *address = (struct sockaddr_un *)&sender->address;
+
+    address->sun_family = AF_UNIX;
+    snprintf(address->sun_path, sizeof(address->sun_path), "%s", path);
+    sender->address_length = (socklen_t)sizeof(*address);
+}
+
+static int resolve_udp(struct statsd_sender *sender, const char *text)
+{
+    const struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
+    struct addrinfo *found = NULL;
+    const char *port;
+    char host[HOST_ROOM];
+
+    if (!split(text, host, sizeof(host), &port))
+        return -EINVAL;
+    int error = getaddrinfo(host, port, &wanted, &found);
     if (error) {
         SAY(sender, "address=%s: %s", sender->shown, gai_strerror(error));
         return -EINVAL;
@@ -96,15 +120,19 @@ static int connect_peer(struct statsd_sender *sender)
 int statsd_sender_open(struct statsd_sender *sender, const struct gb_reporter_setup *setup, const char *address,
                        bool packed)
 {
-    bool is_unix = strncmp(address, "unix:", 5) == 0;
+    const char *path = unix_path(address);
+    int error = statsd_address_check(setup, address);
 
     memset(sender, 0, sizeof(*sender));
     sender->setup = setup;
     sender->shown = address;
     sender->fd = -1;
     sender->packed = packed;
-    sender->limit = is_unix ? STATSD_UNIX_MAX : STATSD_UDP_MAX;
-    return is_unix ? resolve_unix(sender, address + 5) : resolve_udp(sender, address);
+    sender->limit = path ? STATSD_UNIX_MAX : STATSD_UDP_MAX;
+    if (error || !path)
+        return error ? error : resolve_udp(sender, address);
+    resolve_unix(sender, path);
+    return 0;
 }
 
 void statsd_sender_close(struct statsd_sender *sender)

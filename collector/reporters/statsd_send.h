@@ -36,7 +36,9 @@ struct statsd_sender {
     const char *trouble;   /* the cause that was told last; NULL: all is well */
 };
 
-/* address: HOST:PORT, [IPv6]:PORT, or unix:PATH; it must live as long. -EINVAL: `say` told why. A peer that is not there is no error. */
+/* address: HOST:PORT, [IPv6]:PORT, or unix:PATH. -EINVAL: it has another form, `say` told which are accepted. */
+int statsd_address_check(const struct gb_reporter_setup *setup, const char *address);
+/* The address must live as long. -EINVAL: `say` told why. A peer that is not there is no error. */
 int statsd_sender_open(struct statsd_sender *sender, const struct gb_reporter_setup *setup, const char *address,
                        bool packed);
 void statsd_sender_close(struct statsd_sender *sender);

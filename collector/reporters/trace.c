@@ -237,16 +237,16 @@ static void trace_close(void *context)
     trace_free(trace);
 }
 
-static int check_options(struct trace *trace)
+static int trace_check(const struct gb_reporter_setup *setup)
 {
-    const struct gb_option_value *options = trace->setup->options;
+    const struct gb_option_value *max_size = &setup->options[OPTION_MAX_SIZE], *keep = &setup->options[OPTION_KEEP];
 
-    if (trace->max_size && trace->max_size < SIZE_LEAST) {
-        SAY(trace, "max_size=%s: 0, or 64KiB and more are accepted", options[OPTION_MAX_SIZE].text);
+    if (max_size->number && max_size->number < SIZE_LEAST) {
+        setup->say(setup->collector, "max_size=%s: 0, or 64KiB and more are accepted", max_size->text);
         return -EINVAL;
     }
-    if (trace->keep < 0 || trace->keep > KEEP_MOST) {
-        SAY(trace, "keep=%s: 0 to %d are accepted", options[OPTION_KEEP].text, KEEP_MOST);
+    if (keep->number < 0 || keep->number > KEEP_MOST) {
+        setup->say(setup->collector, "keep=%s: 0 to %d are accepted", keep->text, KEEP_MOST);
         return -EINVAL;
     }
     return 0;
@@ -265,7 +265,7 @@ static int trace_open(const struct gb_reporter_setup *setup, void **ret_self)
     trace->max_size = (uint64_t)setup->options[OPTION_MAX_SIZE].number;
     trace->max_age_ns = setup->options[OPTION_MAX_AGE].number;
     trace->keep = setup->options[OPTION_KEEP].number;
-    int error = trace_events_init(&trace->events) ? check_options(trace) : -ENOMEM;
+    int error = trace_events_init(&trace->events) ? trace_check(setup) : -ENOMEM;
     if (!error) {
         error = open_file(trace, why, sizeof(why));
         if (error)
@@ -297,4 +297,5 @@ const struct gb_reporter gb_reporter_trace = {
     .reopen = trace_reopen,
     .close = trace_close,
     .reach = trace_reach,
+    .check = trace_check,
 };

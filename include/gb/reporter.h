@@ -284,6 +284,10 @@ struct gb_reporter {
     /* Since folds: may be NULL, and missing in a descriptor whose `size` ends before. What it is given counts as delivered to this reporter;
      * without it, folded events are none of this reporter's. */
     void (*record_folded)(void *self, const struct gb_folded *folded);
+    /* Are the options right? Before open, also without one ever following: at `--check-config`, and at SIGHUP before anything changes.
+     * Opens, changes and starts nothing; only setup->options, setup->say and setup->collector are set. 0, or -EINVAL with a sentence
+     * said by setup->say. May be NULL, and missing in a descriptor whose `size` ends before. */
+    int (*check)(const struct gb_reporter_setup *setup);
 };
 
 /* sizeof(struct gb_reporter) at its first: what is behind is taken only where `size` says that it is there. */

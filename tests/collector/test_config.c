@@ -134,6 +134,7 @@ static void empty_ones(void **unused)
 static void environment(void **unused)
 {
     (void)unused;
+    char cut_off[600] = "";
     setenv("GB_TEST_PLACE", "/p q", 1);
     setenv("GB_TEST_SECRET", "hunter2", 1);
     unsetenv("GB_TEST_UNSET");
@@ -157,6 +158,20 @@ static void environment(void **unused)
     assert_null(strstr(error, "hunter2"));
     refuses("flush_deadline: ${GB_TEST_SECRET}\n", ":1:17: ", "[redacted]: a time with its unit");
     assert_null(strstr(error, "hunter2"));
+    if (builtin_find("statsd")) {
+        refuses("reporters: [statsd: {address: '${GB_TEST_SECRET}'}]\n", ":1:13: ", "address=[redacted]: HOST:PORT");
+        assert_null(strstr(error, "hunter2"));
+    }
+    if (!builtin_find("prometheus"))
+        return;
+    refuses("reporters: [prometheus: {buckets: [1, '${GB_TEST_SECRET}']}]\n",
+            ":1:13: ", "prometheus: buckets=[redacted] is not accepted");
+    assert_null(strstr(error, "hunter2"));
+    memset(cut_off, 'x', sizeof(cut_off) - 1);
+    setenv("GB_TEST_SECRET", cut_off, 1);
+    refuses("reporters: [prometheus: {listen: '${GB_TEST_SECRET}'}]\n",
+            ":1:13: ", "prometheus: listen=[redacted] is not accepted");
+    assert_null(strstr(error, "xxx"));
 }
 
 static void mistakes_have_a_place(void **unused)
@@ -184,6 +199,7 @@ static void mistakes_have_a_place(void **unused)
     refuses("reporters:\n  - log: {path: a, path: b}\n", ":2:26: ", "given twice");
     refuses("reporters:\n  - log: {include: [a, b;c]}\n", ":2:24: ", "no ; is accepted");
     refuses("reporters:\n  - log: {path: \"a\\0b\"}\n", ":2:17: ", "one value");
+    refuses("reporters:\n  - exec: {queue: 8}\n", ":2:5: ", "exec: the option command is missing");
     refuses("reporters: [./no.so]\n", ":1:13: ", "./no.so cannot be loaded");
     refuses("reporters: [log: {path: a}, log: {path: a}]\n", ": ", "both write to a");
     refuses("a: [\n", ":2:1: ", "no YAML");

@@ -6,12 +6,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "collector/option_value.h"
 #include "collector/options.h"
+#include "collector/reporters/builtin.h"
 
 static struct reporter_spec parsed(const char *text)
 {
@@ -113,6 +115,70 @@ static void refusals_help(void **unused)
     }
 }
 
+/* What its table cannot say of a value, a reporter's own check does. */
+static void reporters_refuse_their_own(void **unused)
+{
+    (void)unused;
+    static const char *const cases[][2] = {
+        {"exec", "exec: the option command is missing"},
+        {"trace:keep=1000", "trace: keep=1000: 0 to 999"},
+        {"trace:max_size=1", "trace: max_size=1: 0, or 64KiB"},
+        {"sqlite:max_size=1", "sqlite: max_size=1: 0, or 1MiB"},
+        {"statsd:address=localhost", "statsd: address=localhost: HOST:PORT or unix:PATH"},
+        {"statsd:address=127.0.0.1:0", "statsd: address=127.0.0.1:0: HOST:PORT"},
+        {"statsd:address=unix:", "statsd: address=unix:: unix: and a path"},
+        {"statsd:prefix=a b", "statsd: prefix=a b: 1 to 127 letters"},
+        {"statsd:labels=tenant", "statsd: labels=tenant: plain StatsD has no tags"},
+        {"prometheus:buckets=1;0.5", "prometheus: buckets: 0.5 does not rise above"},
+        {"prometheus:listen=9464", "prometheus: listen=9464: HOST:PORT"},
+        {"prometheus:listen=[::1]:65536", "prometheus: listen=[::1]:65536: HOST:PORT"},
+        {"otlp:sample=2", "otlp: sample=2: a number from 0 to 1"},
+        {"otlp:interval=0", "otlp: interval=0: at least 10ms"},
+        {"otlp:endpoint=ftp:", "otlp: endpoint=ftp:: accepted is http://HOST:PORT"},
+        {"otlp:headers=secret", "otlp: headers: number 1 ([redacted]) has no value"},
+    };
+    setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc",
+           1); /* only a warning: not what is told of a refusal, and none of its own */
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct reporter_spec spec;
+        char error[512], name[16];
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(cases[i][0], ":"), cases[i][0]);
+        if (!builtin_find(name))
+            continue; /* not in this build */
+        assert_int_equal(reporter_spec_parse(cases[i][0], &spec, error, sizeof(error)), -EINVAL);
+        assert_null(spec.reporter);
+        if (strncmp(error, cases[i][1], strlen(cases[i][1])) != 0)
+            fail_msg("%s: '%s' does not begin with '%s'", cases[i][0], error, cases[i][1]);
+    }
+    if (builtin_find("otlp")) {
+        struct reporter_spec spec = parsed("otlp");
+        reporter_spec_clear(&spec);
+    }
+    unsetenv("OTEL_EXPORTER_OTLP_PROTOCOL");
+}
+
+static int refuse_all(const struct gb_reporter_setup *setup)
+{
+    return setup->options ? -EIO : 0;
+}
+
+/* A descriptor from before there were checks, and a check that says nothing. */
+static void checks_that_are_missing(void **unused)
+{
+    (void)unused;
+    struct gb_reporter reporter = {.size = sizeof(reporter), .name = "x", .check = refuse_all};
+    struct gb_option_value none = {0};
+    struct reporter_spec spec = {.reporter = &reporter, .values = &none};
+    char error[64];
+    assert_int_equal(reporter_spec_check(&spec, error, sizeof(error)), -EINVAL);
+    assert_string_equal(error, "x: its options are refused");
+    reporter.size = offsetof(struct gb_reporter, check);
+    assert_int_equal(reporter_spec_check(&spec, error, sizeof(error)), 0);
+    reporter.size = sizeof(reporter);
+    reporter.check = NULL;
+    assert_int_equal(reporter_spec_check(&spec, error, sizeof(error)), 0);
+}
+
 static void values_by_type(void **unused)
 {
     (void)unused;
@@ -197,10 +263,14 @@ static void help_has_every_row(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),          cmocka_unit_test(everything_given),
-        cmocka_unit_test(commas_and_quotes), cmocka_unit_test(refusals_help),
-        cmocka_unit_test(values_by_type),    cmocka_unit_test(names_are_unique_and_paths_too),
-        cmocka_unit_test(help_has_every_row)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults),
+                                       cmocka_unit_test(everything_given),
+                                       cmocka_unit_test(commas_and_quotes),
+                                       cmocka_unit_test(refusals_help),
+                                       cmocka_unit_test(values_by_type),
+                                       cmocka_unit_test(names_are_unique_and_paths_too),
+                                       cmocka_unit_test(help_has_every_row),
+                                       cmocka_unit_test(reporters_refuse_their_own),
+                                       cmocka_unit_test(checks_that_are_missing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

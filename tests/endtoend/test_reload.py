@@ -206,6 +206,11 @@ def under_load():
     scene.reload(r"c\.yaml was read again: it says what is running$")
     scene.write(log, changed, prometheus, "lg")
     scene.reload(r"there is no reporter 'lg'; did you mean log\?.*; nothing has changed$")
+    answered = scene.said(f"http://127.0.0.1:{port}/metrics")
+    scene.write(log, changed, f"prometheus: {{listen: '127.0.0.1:{port}', queue: 4096, buckets: [1, 0.5]}}")
+    scene.reload(r"c\.yaml:6:5: prometheus: buckets: 0\.5 does not rise above the bound before it; nothing has changed$")
+    check(is_ready(port), "prometheus does not answer after a mistake in its options")
+    check(scene.said(f"http://127.0.0.1:{port}/metrics") == answered, "prometheus was opened again")
     scene.write(prometheus, changed, log)
     scene.reload(r"c\.yaml was read again: it says what is running$")
 

@@ -61,12 +61,13 @@ static int64_t deadline(void *collector)
 
 int log_harness_open_any(struct log_harness *harness, const char *directory, const char *reporter)
 {
-    char error[512];
     memset(harness, 0, sizeof(*harness));
-    if (reporter_spec_parse(reporter, &harness->spec, error, sizeof(error))) {
-        fprintf(stderr, "%s\n", error);
-        abort();
+    int result = reporter_spec_parse(reporter, &harness->spec, harness->said, sizeof(harness->said));
+    if (result) {
+        fprintf(stderr, "%s\n", harness->said);
+        return result;
     }
+    harness->said[0] = 0;
     harness->setup = (struct gb_reporter_setup){.name = harness->spec.reporter->name,
                                                 .options = harness->spec.values,
                                                 .directory = directory,
@@ -75,7 +76,7 @@ int log_harness_open_any(struct log_harness *harness, const char *directory, con
                                                 .count_drop = count_drop,
                                                 .deadline = deadline,
                                                 .collector = harness};
-    int result = LOG.open(&harness->setup, &harness->self);
+    result = LOG.open(&harness->setup, &harness->self);
     if (result)
         reporter_spec_clear(&harness->spec);
     return result;

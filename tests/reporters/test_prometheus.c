@@ -388,7 +388,7 @@ static void test_options_that_are_wrong(void **state)
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_int_equal(prometheus_harness_open(&harness, wrong[i][0]), -EINVAL);
-        assert_int_equal(strncmp(harness.collector.said, wrong[i][1], strlen(wrong[i][1])), 0);
+        assert_non_null(strstr(harness.collector.said, wrong[i][1]));
         harness.self = NULL;
         prometheus_harness_close(&harness);
     }
