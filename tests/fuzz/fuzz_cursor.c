@@ -11,6 +11,11 @@
 
 static struct fake_directory directory;
 
+static void remove_directory(void)
+{
+    fake_directory_remove(&directory);
+}
+
 static void put_file(const char *name, const uint8_t *data, size_t size)
 {
     int fd = openat(directory.fd, name, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
@@ -23,8 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cursors cursors = {0}, again = {0};
     struct cursor_file *file;
     struct place place = {0}, stored = {1, 2, 3};
-    if (!directory.path[0])
+    if (!directory.path[0]) {
         fake_directory_make(&directory);
+        atexit(remove_directory);
+    }
     CHECK(!cursor_file_open(directory.path, "log", "/some/where/log", &file));
     put_file(cursor_file_name(file), data, size);
     int result = cursor_file_load(file, &cursors, &place);

@@ -75,10 +75,16 @@ static void find_regions(void)
     regions[7] = (struct region){(size_t)((const uint8_t *)ring->consumer - map), sizeof(*ring->consumer)};
 }
 
+static void remove_directory(void)
+{
+    fake_directory_remove(&directory);
+}
+
 static void make_segment(void)
 {
     static const uint64_t lost[GBW_RING_CAUSES] = {3};
     fake_directory_make(&directory);
+    atexit(remove_directory);
     fake = fake_segment_make(directory.fd, NULL);
     uint32_t outer = fake_path(fake, 0, "outer"), inner = fake_path(fake, outer, "inner");
     uint32_t key = fake_key(fake, "key", 0), error = fake_key(fake, "error", 0);
