@@ -5,9 +5,9 @@
  * disabled, enabled without a collector, and with one; the kernels at several rates of events. Sample i of all modes is of round i,
  * whose order changes from round to round.
  */
+#include "bench/arguments.h"
 #include "bench/app.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,26 +154,16 @@ static int batch_worker(const struct app *app)
     return error;
 }
 
-static int usage(FILE *to, int status)
-{
-    fputs("usage: bench-app [--quick]\n"
-          "What whole programs pay for telemetry, all cores busy: one JSON object a line.\n"
-          "GB_COLLECTOR: the path of gb-collector. GB_BATCH_WORKER: of the demo worker.\n",
-          to);
-    return status;
-}
+static const char usage[] = "usage: bench-app [--quick]\n"
+                            "What whole programs pay for telemetry, all cores busy: one JSON object a line.\n"
+                            "GB_COLLECTOR: the path of gb-collector. GB_BATCH_WORKER: of the demo worker.\n";
 
 int main(int argc, char **argv)
 {
     struct app app = {0};
-    static const struct option options[] = {{"quick", no_argument, NULL, 'q'}, {"help", no_argument, NULL, 'h'}, {0}};
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (option != 'q')
-            return option == 'h' ? usage(stdout, 0) : usage(stderr, 2);
-        app.quick = true;
-    }
-    if (optind < argc)
-        return usage(stderr, 2);
+    int status = bench_arguments(argc, argv, usage, &app.quick);
+    if (status >= 0)
+        return status;
     app.collector = bench_collector("app", NULL);
     ssize_t length = readlink("/proc/self/exe", app.here, sizeof app.here - 1);
     if (!app.collector || length <= 0)

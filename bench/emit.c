@@ -16,16 +16,6 @@
 #include "bench/result.h"
 #include "bench/ticks.h"
 
-uint64_t emit_dropped(void)
-{
-    struct gb_stats stats;
-    gb_stats(&stats);
-    uint64_t sum = stats.folded;
-    for (int i = 0; i < GB_CAUSES_; i++)
-        sum += stats.dropped[i];
-    return sum;
-}
-
 void emit_drain(const struct emit *emit, bool collector)
 {
     if (!collector) {

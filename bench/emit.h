@@ -17,8 +17,6 @@ struct emit {
     double ticks_per_ns;
 };
 
-/* Events of this process so far that went into no ring: dropped, or folded into totals. */
-uint64_t emit_dropped(void);
 /* All that was emitted is taken: by the collector, or by the bench itself. Exits when the collector does not drain. */
 void emit_drain(const struct emit *emit, bool collector);
 

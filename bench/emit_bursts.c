@@ -12,6 +12,7 @@
 #include "bench/child.h"
 #include "bench/emit.h"
 #include "bench/kinds.h"
+#include "bench/lost.h"
 #include "bench/result.h"
 #include "bench/ticks.h"
 
@@ -24,14 +25,14 @@ struct row {
 static double burst(const struct emit *emit, const struct kind *kind)
 {
     uint32_t state = gb_switch_.state;
-    uint64_t before = emit_dropped();
+    uint64_t before = bench_lost();
     if (kind->disabled)
         gb_switch_.state = GB_OFF_;
     uint64_t start = ticks_now();
     kind->run(EMIT_BURST);
     uint64_t ticks = ticks_now() - start;
     gb_switch_.state = state;
-    return emit_dropped() == before ? (double)ticks / emit->ticks_per_ns / EMIT_BURST : -1;
+    return bench_lost() == before ? (double)ticks / emit->ticks_per_ns / EMIT_BURST : -1;
 }
 
 static void print_row(const struct kind *kind, struct row *row, const char *phase)

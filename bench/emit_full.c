@@ -9,6 +9,7 @@
 
 #include "bench/emit.h"
 #include "bench/kinds.h"
+#include "bench/lost.h"
 #include "bench/result.h"
 #include "bench/ticks.h"
 
@@ -26,7 +27,7 @@ void emit_ring_full(const struct emit *emit)
     struct samples samples = {0}, floor = {0};
     for (uint64_t i = 0; i <= emit->view.mask; i += EMIT_BURST)
         scope->run(EMIT_BURST);
-    uint64_t before = emit_dropped();
+    uint64_t before = bench_lost();
     for (int round = 0, rounds = emit->quick ? 300 : 1500; round < rounds; round++) {
         samples_add(&floor, burst(emit, two));
         samples_add(&samples, burst(emit, scope));
@@ -42,7 +43,7 @@ void emit_ring_full(const struct emit *emit)
     result.floor = result.name;
     result.name = "ring_full";
     result.samples = &samples;
-    result.drops = emit_dropped() - before;
+    result.drops = bench_lost() - before;
     result.note = overflow ? "a scope that finds no room and is counted as dropped"
                            : "a scope that finds no room and is folded into the totals of its path";
     result_print(&result);

@@ -15,6 +15,7 @@
 
 #include "bench/emit.h"
 #include "bench/kinds.h"
+#include "bench/lost.h"
 #include "bench/result.h"
 
 #define CALLS 400 /* divides by 4, 16 and 40 with little rest */
@@ -44,7 +45,7 @@ int emit_instructions_child(void)
         bench_measured(kinds[i].run);
         gb_switch_.state = state;
     }
-    return emit_dropped() == 0 && gb_enabled() ? 0 : 1;
+    return bench_lost() == 0 && gb_enabled() ? 0 : 1;
 }
 
 static int run_callgrind(const char *self, const char *out)

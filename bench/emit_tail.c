@@ -15,6 +15,7 @@
 
 #include "bench/child.h"
 #include "bench/emit.h"
+#include "bench/lost.h"
 #include "bench/result.h"
 #include "bench/ticks.h"
 
@@ -89,9 +90,9 @@ static void run(const struct emit *emit, struct tail *tail, bool scope, int call
 static void run_clean(const struct emit *emit, struct tail *tail, bool scope, int calls)
 {
     struct tail before = *tail;
-    uint64_t dropped = emit_dropped();
+    uint64_t dropped = bench_lost();
     run(emit, tail, scope, calls);
-    if (emit_dropped() != dropped) {
+    if (bench_lost() != dropped) {
         *tail = before;
         tail->discarded++;
     }

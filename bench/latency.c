@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,9 +19,11 @@
 
 #include <gb/telemetry.h>
 
+#include "bench/arguments.h"
 #include "bench/child.h"
 #include "bench/latency.h"
 #include "bench/latency_stamp.h"
+#include "bench/lost.h"
 #include "bench/pace.h"
 #include "bench/result.h"
 #include "bench/ticks.h"
@@ -48,16 +49,6 @@ static unsigned silent_port(void)
     return ntohs(address.sin_port);
 }
 
-static uint64_t dropped(void)
-{
-    struct gb_stats stats;
-    gb_stats(&stats);
-    uint64_t sum = stats.folded;
-    for (int i = 0; i < GB_CAUSES_; i++)
-        sum += stats.dropped[i];
-    return sum;
-}
-
 /* One round: a collector with these reporters, and a steady load. */
 struct round {
     struct samples us; /* of each event */
@@ -75,17 +66,17 @@ static int run_round(const struct stand *stand, const char *beside, double rate,
         return -1;
     pace(rate < 1000 ? 1000 : rate, 20000000); /* attached, and awake */
     gb_flush(5000);
-    uint64_t before = atomic_load(&stand->stamps->events), lost = dropped();
+    uint64_t before = atomic_load(&stand->stamps->events), lost = bench_lost();
     for (int i = 0; i < 200; i++, before = atomic_load(&stand->stamps->events)) { /* until no more come */
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
         if (atomic_load(&stand->stamps->events) == before && i > 5)
             break;
     }
     before += pace(rate, WARM_NS); /* the drain has found its rhythm */
-    before -= dropped() - lost;
-    lost = dropped();
+    before -= bench_lost() - lost;
+    lost = bench_lost();
     ret->emitted = pace(rate, duration_ns);
-    ret->dropped = dropped() - lost;
+    ret->dropped = bench_lost() - lost;
     gb_flush(5000);
     for (int i = 0; i < 5000 && atomic_load(&stand->stamps->events) - before < ret->emitted - ret->dropped; i++)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
@@ -225,26 +216,16 @@ static int prepare(struct stand *stand)
     return stand->stamps == MAP_FAILED ? -1 : 0;
 }
 
-static int usage(FILE *to, int status)
-{
-    fputs("usage: bench-latency [--quick]\n"
-          "From the end of a scope to a reporter's output: one JSON object a line.\n"
-          "GB_COLLECTOR: the path of gb-collector.\n",
-          to);
-    return status;
-}
+static const char usage[] = "usage: bench-latency [--quick]\n"
+                            "From the end of a scope to a reporter's output: one JSON object a line.\n"
+                            "GB_COLLECTOR: the path of gb-collector.\n";
 
 int main(int argc, char **argv)
 {
     struct stand stand = {0};
-    static const struct option options[] = {{"quick", no_argument, NULL, 'q'}, {"help", no_argument, NULL, 'h'}, {0}};
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (option != 'q')
-            return option == 'h' ? usage(stdout, 0) : usage(stderr, 2);
-        stand.quick = true;
-    }
-    if (optind < argc)
-        return usage(stderr, 2);
+    int status = bench_arguments(argc, argv, usage, &stand.quick);
+    if (status >= 0)
+        return status;
     stand.collector = bench_collector("latency", NULL);
     if (!stand.collector)
         return 1;

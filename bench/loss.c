@@ -6,7 +6,6 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 
 #include <gb/telemetry.h>
 
+#include "bench/arguments.h"
 #include "bench/child.h"
 #include "bench/crew.h"
 #include "bench/drain/sink.h"
@@ -245,27 +245,18 @@ static void curve(const struct loss *loss, const struct reporter *reporter, long
     }
 }
 
-static int usage(FILE *to, int status)
-{
-    fputs("usage: bench-loss [--quick]\n"
-          "The highest steady rate without a drop, and what is lost above it: one JSON object a line.\n"
-          "GB_COLLECTOR: the path of gb-collector.\n",
-          to);
-    return status;
-}
+static const char usage[] =
+    "usage: bench-loss [--quick]\n"
+    "The highest steady rate without a drop, and what is lost above it: one JSON object a line.\n"
+    "GB_COLLECTOR: the path of gb-collector.\n";
 
 int main(int argc, char **argv)
 {
     static const long full_rings[] = {64 << 10, 256 << 10, 1 << 20, 4 << 20, 0}, quick_rings[] = {64 << 10, 1 << 20, 0};
     struct loss loss = {0};
-    static const struct option options[] = {{"quick", no_argument, NULL, 'q'}, {"help", no_argument, NULL, 'h'}, {0}};
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (option != 'q')
-            return option == 'h' ? usage(stdout, 0) : usage(stderr, 2);
-        loss.quick = true;
-    }
-    if (optind < argc)
-        return usage(stderr, 2);
+    int status = bench_arguments(argc, argv, usage, &loss.quick);
+    if (status >= 0)
+        return status;
     loss.collector = bench_collector("loss", NULL);
     if (!loss.collector)
         return 1;

@@ -3,9 +3,9 @@
  * How the cost of a call holds when there are many. In: nothing. Out: results (result.h) of the part `scale`. Every figure is CPU time of the
  * emitting thread by its own clock, never wall time divided by a sum of events.
  */
+#include "bench/arguments.h"
 #include "bench/scale.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -20,36 +20,16 @@ int64_t scale_cpu_now(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-uint64_t scale_dropped(void)
-{
-    struct gb_stats stats;
-    gb_stats(&stats);
-    uint64_t sum = stats.folded;
-    for (int i = 0; i < GB_CAUSES_; i++)
-        sum += stats.dropped[i];
-    return sum;
-}
-
-static int usage(FILE *to, int status)
-{
-    fputs("usage: bench-scale [--quick]\n"
-          "What a scope costs with many threads and many processes: one JSON object a line.\n"
-          "GB_COLLECTOR: the path of gb-collector.\n",
-          to);
-    return status;
-}
+static const char usage[] = "usage: bench-scale [--quick]\n"
+                            "What a scope costs with many threads and many processes: one JSON object a line.\n"
+                            "GB_COLLECTOR: the path of gb-collector.\n";
 
 int main(int argc, char **argv)
 {
     struct scale scale = {0};
-    static const struct option options[] = {{"quick", no_argument, NULL, 'q'}, {"help", no_argument, NULL, 'h'}, {0}};
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (option != 'q')
-            return option == 'h' ? usage(stdout, 0) : usage(stderr, 2);
-        scale.quick = true;
-    }
-    if (optind < argc)
-        return usage(stderr, 2);
+    int status = bench_arguments(argc, argv, usage, &scale.quick);
+    if (status >= 0)
+        return status;
     scale.collector = bench_collector("scale", NULL);
     if (!scale.collector)
         return 1;

@@ -14,8 +14,6 @@ struct scale {
 
 /* CPU of the calling thread so far, in ns. */
 int64_t scale_cpu_now(void);
-/* Events of this process so far that went into no ring: dropped, or folded into totals. */
-uint64_t scale_dropped(void);
 
 /* CPU ns of a scope with 1..n threads, and 1..n processes, and more than there are cores. */
 void scale_curve(const struct scale *scale);

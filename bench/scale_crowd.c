@@ -13,6 +13,7 @@
 #include "bench/child.h"
 #include "bench/crew.h"
 #include "bench/kinds.h"
+#include "bench/lost.h"
 #include "bench/result.h"
 #include "bench/scale.h"
 #include "bench/ticks.h"
@@ -45,7 +46,7 @@ static void member(struct crew *crew, int number)
     if (crew->processes || number == 0) {
         gb_stats(&stats);
         told->attempted = stats.attempted;
-        told->dropped = scale_dropped();
+        told->dropped = bench_lost();
     }
 }
 

@@ -11,6 +11,7 @@
 #include "bench/child.h"
 #include "bench/crew.h"
 #include "bench/kinds.h"
+#include "bench/lost.h"
 #include "bench/result.h"
 #include "bench/scale.h"
 
@@ -42,9 +43,9 @@ static void member(struct crew *crew, int number)
         crew_meet(crew);
         double floor = cpu_of_burst(two);
         crew_meet(crew);
-        uint64_t dropped = scale_dropped();
+        uint64_t dropped = bench_lost();
         double ns = cpu_of_burst(scope);
-        bool clean = scale_dropped() == dropped;
+        bool clean = bench_lost() == dropped;
         crew_meet(crew);
         clean = gb_flush(10000) == 0 && clean;
         if (round >= 0) {

@@ -15,6 +15,7 @@
 
 #include "bench/child.h"
 #include "bench/drain/parts.h"
+#include "bench/lost.h"
 #include "bench/pace.h"
 #include "bench/result.h"
 
@@ -34,21 +35,10 @@ static void sleep_ms(int64_t ms)
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * MS}, NULL);
 }
 
-/* Events that went out as none: what is folded keeps its sums alone. */
-static uint64_t dropped(void)
-{
-    struct gb_stats stats;
-    gb_stats(&stats);
-    uint64_t sum = stats.folded;
-    for (int i = 0; i < GB_CAUSES_; i++)
-        sum += stats.dropped[i];
-    return sum;
-}
-
 static void measure_rate(pid_t collector, double rate, unsigned rounds, int64_t ns)
 {
     struct samples percent = {0}, each = {0};
-    uint64_t drops = dropped(), all = 0;
+    uint64_t drops = bench_lost(), all = 0;
     char note[120];
     for (unsigned i = 0; i < rounds; i++) {
         double before = cpu_of(collector);
@@ -65,7 +55,7 @@ static void measure_rate(pid_t collector, double rate, unsigned rounds, int64_t 
                             .name = "collector_cpu",
                             .unit = "percent_core",
                             .samples = &percent,
-                            .drops = dropped() - drops,
+                            .drops = bench_lost() - drops,
                             .x_name = "events_per_s",
                             .x = rate,
                             .note = note};

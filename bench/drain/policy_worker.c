@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bench/child.h"
+#include "bench/lost.h"
 #include "bench/ticks.h"
 
 #define GROUP 32 /* calls that are timed together */
@@ -33,17 +34,6 @@ struct policy_worker {
 static void nap(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-}
-
-/* Events that went out as none: what is folded keeps its sums alone. */
-static uint64_t dropped(void)
-{
-    struct gb_stats stats;
-    gb_stats(&stats);
-    uint64_t sum = stats.folded;
-    for (int i = 0; i < GB_CAUSES_; i++)
-        sum += stats.dropped[i];
-    return sum;
 }
 
 static int by_value(const void *a, const void *b)
@@ -68,7 +58,7 @@ static void emit(struct policy_worker *worker, double per_ns)
     static double group[GROUPS_MOST];
     size_t groups = 0;
     double interval = GROUP * 1e9 / worker->shared->per_second;
-    uint64_t lost = dropped(), calls = 0;
+    uint64_t lost = bench_lost(), calls = 0;
     int64_t start = mono_now(), end = start + worker->shared->ns, now = start;
     for (double due = (double)start; now < end; due += interval) {
         while (now < (int64_t)due)
@@ -86,7 +76,7 @@ static void emit(struct policy_worker *worker, double per_ns)
         now = mono_now();
     }
     worker->shared->answer = (struct policy_answer){
-        .call_ns = mean_of_most(group, groups) / per_ns, .calls = calls, .lost = dropped() - lost};
+        .call_ns = mean_of_most(group, groups) / per_ns, .calls = calls, .lost = bench_lost() - lost};
 }
 
 static void work(struct policy_worker *worker)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/lost.h"
 #include "bench/child.h"
 #include "bench/peers/peer.h"
 
@@ -52,17 +53,6 @@ static void settle(void)
     gb_flush(5000);
 }
 
-/* Events that went out as none: what is folded keeps its sums alone. */
-static uint64_t lost(void)
-{
-    struct gb_stats stats;
-    gb_stats(&stats);
-    uint64_t sum = stats.folded;
-    for (int i = 0; i < GB_CAUSES_; i++)
-        sum += stats.dropped[i];
-    return sum;
-}
-
 static void close_peer(void)
 {
     collector_end(collector);
@@ -71,7 +61,7 @@ static void close_peer(void)
 }
 
 static const struct peer peer = {
-    .variants = variants, .open = open_peer, .settle = settle, .lost = lost, .close = close_peer};
+    .variants = variants, .open = open_peer, .settle = settle, .lost = bench_lost, .close = close_peer};
 
 int main(int argc, char **argv)
 {
