@@ -5,8 +5,8 @@
  * disabled, enabled without a collector, and with one; the kernels at several rates of events. Sample i of all modes is of round i,
  * whose order changes from round to round.
  */
-#include "bench/arguments.h"
 #include "bench/app.h"
+#include "bench/arguments.h"
 
 #include <stdio.h>
 #include <stdlib.h>

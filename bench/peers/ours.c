@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bench/lost.h"
 #include "bench/child.h"
+#include "bench/lost.h"
 #include "bench/peers/peer.h"
 
 static pid_t collector;
