@@ -102,7 +102,7 @@ static inline int decode_head(struct segment *segment, struct paths *paths, cons
         event->flags = (uint8_t)((flags & GBW_F_ABANDONED ? GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED : 0) |
                                  (flags & GBW_F_DETACHED ? GB_EVENT_DETACHED : 0));
         event->as.duration_ns = convert_duration(&segment->timebase, record->word[2], is_ns);
-        return 0;
+        return event->as.duration_ns >= 0 ? 0 : -EPROTO; /* no worker has lived for centuries */
     }
     event->kind = (uint8_t)(kind - GBW_COUNTER + GB_EVENT_COUNTER);
     event->flags = flags & GBW_F_PREVIEW ? GB_EVENT_PREVIEW : 0;
