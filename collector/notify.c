@@ -20,7 +20,6 @@ static struct {
     int64_t watchdog_ns; /* 0: none is asked for */
     int64_t fed_ns;
     uint64_t progress;
-    char ready[640];
 } state = {.fd = -1};
 
 __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
@@ -73,8 +72,7 @@ void notify_open(void)
 
 void notify_ready(const char *directory)
 {
-    snprintf(state.ready, sizeof(state.ready), "READY=1\nSTATUS=watching %s", directory);
-    tell("%s", state.ready);
+    tell("READY=1\nSTATUS=watching %s", directory);
 }
 
 /* RELOADING=1 goes with the time at which it was begun, and READY=1 ends it. */

@@ -36,7 +36,7 @@ struct answer {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int outside = -1; /* our end of the socket pair */
-static const char *const *known;
+static char *known[OUTSIDE_COMMANDS_MAX];
 static unsigned known_count;
 
 /* ---- what is done ---- */
@@ -161,10 +161,13 @@ _Noreturn static void run_outside(int fd)
 int outside_start(const char *const *commands, unsigned count)
 {
     int ends[2];
+    for (known_count = 0; known_count < count && known_count < OUTSIDE_COMMANDS_MAX; known_count++) {
+        known[known_count] = strdup(commands[known_count]);
+        if (!known[known_count])
+            return -ENOMEM;
+    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
         return -errno;
-    known = commands;
-    known_count = count;
     pid_t pid = fork();
     if (pid < 0) {
         int error = -errno;

@@ -14,7 +14,7 @@
 
 #define OUTSIDE_COMMANDS_MAX 16
 
-/* Single-threaded, once. The commands stay the caller's until it ends. */
+/* Single-threaded, once. Keeps copies of the commands: those of a configuration go when SIGHUP brings another. */
 int outside_start(const char *const *commands, unsigned count);
 
 /* The rest: any thread. `sh -c command` in a process group of its own, `input` as its standard input. -EPERM: it was not known at the

@@ -213,11 +213,10 @@ static bool has_plugin(const struct sandbox_plan *plan)
 
 int sandbox_enter(const struct sandbox_plan *plan)
 {
-    static struct sandbox sandbox; /* the process outside has its commands */
+    struct sandbox sandbox = {.plan = plan};
     const char *what;
     if (has_plugin(plan))
         return 0;
-    sandbox = (struct sandbox){.plan = plan};
     int error = landlock_begin(&sandbox.landlock);
     sandbox.has_landlock = !error;
     if (error)
