@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/torture/round.h"
@@ -103,12 +102,8 @@ static void sweep_junk(const struct round *round)
     char path[PATH_MAX];
     DIR *dir = opendir(round->segments);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        struct stat status;
         snprintf(path, sizeof(path), "%s/%s", round->segments, entry->d_name);
-        bool junk =
-            strncmp(entry->d_name, "gb-", 3) == 0 && lstat(path, &status) == 0 &&
-            (!S_ISREG(status.st_mode) || status.st_size == 0 || status.st_size == 1ll << 43 || status.st_size == 16384);
-        if (junk)
+        if (fault_is_junk(entry->d_name))
             remove(path);
     }
     if (dir)

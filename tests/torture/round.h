@@ -98,6 +98,7 @@ uint64_t crew_kib(pid_t pid, const char *field);
 /* faults.c: one of them, by chance. */
 void fault_play(struct round *round, unsigned step);
 void fault_resume(struct round *round, bool all);
+bool fault_is_junk(const char *name); /* of a file in the segments' directory */
 
 /* audit.c */
 void audit_book(struct round *round);
