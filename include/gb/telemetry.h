@@ -15,7 +15,7 @@
  *
  * Names and keys in macros are string literals, at most 255 bytes. A name may hold dots. Up to 16 attributes an event;
  * texts are copied at once, and cut after 120 bytes, never inside a character.
- * Identifiers that end in an underscore are for the macros alone.
+ * Identifiers that end in an underscore are for the macros alone; what these are made of stands in telemetry_macros.h.
  */
 #ifndef GB_TELEMETRY_H
 #define GB_TELEMETRY_H
@@ -24,7 +24,6 @@
 #include <stdint.h>
 
 #ifdef __cplusplus
-#include <initializer_list>
 extern "C" {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow" /* functions named like their struct */
@@ -129,32 +128,8 @@ struct gb_stats {
 
 #ifndef GB_TELEMETRY_OFF
 
-/*
- * On or off: a page of its own, wiped in the child of a fork, so that the child's first call takes the slow path. Written by the
- * library only.
- */
-enum gb_switch_state_ { GB_UNDECIDED_ = 0, GB_OFF_ = 1, GB_ON_STATE_ = 2 };
-struct gb_switch {
-    uint32_t state;
-    uint32_t reserved[1023];
-} __attribute__((aligned(4096)));
-extern struct gb_switch gb_switch_;
-
-bool gb_decide_(void);
-struct gb_scope gb_scope_begin_(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, void *anchor);
-void gb_scope_end_(struct gb_scope scope);
-void gb_attr_(struct gb_attr attr);
-void gb_metric_int_(struct gb_name *name, uint32_t kind, int64_t value, const struct gb_attr *attrs, uint32_t count);
-void gb_metric_uint_(struct gb_name *name, uint32_t kind, uint64_t value, const struct gb_attr *attrs, uint32_t count);
-void gb_metric_double_(struct gb_name *name, uint32_t kind, double value, const struct gb_attr *attrs, uint32_t count);
-void gb_preview_(struct gb_name *name, const void *data, uint64_t length);
-
 /* Is telemetry on? Cost: one load and a branch; the first call of a process decides, and may take a millisecond. */
-static inline bool gb_enabled(void)
-{
-    uint32_t state = __atomic_load_n(&gb_switch_.state, __ATOMIC_ACQUIRE);
-    return __builtin_expect(state != GB_OFF_, 0) && (state == GB_ON_STATE_ || gb_decide_());
-}
+static inline bool gb_enabled(void);
 
 /*
  * Configures in code, before the first use; optional. What is set here wins over the environment. It makes the segment (and
@@ -209,239 +184,15 @@ void gb_metric(const struct gb_name *name, double value, const struct gb_attr *a
 struct gb_context gb_context_save(void);
 void gb_context_restore(struct gb_context *context);
 
+#endif
+
 #ifdef __cplusplus
 #pragma GCC diagnostic pop
 } /* extern "C" */
 #endif
 
-/* ---- what the macros are made of ---- */
-
-#define GB_CAT_(a, b) GB_CAT_1_(a, b)
-#define GB_CAT_1_(a, b) a##b
-#define GB_FIRST_(...) GB_FIRST_1_(__VA_ARGS__, ~)
-#define GB_FIRST_1_(first, ...) first
-/* number of attributes after the name: 0 to 39, so that one too many can be told */
-#define GB_N_(...)                                                                                                     \
-    GB_N_1_(__VA_ARGS__, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17,   \
-            16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, ~)
-#define GB_N_1_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22,   \
-                a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35, a36, a37, a38, a39, a40, n, ...)      \
-    n
-/* none or some: which of two ways to give the attributes */
-#define GB_SOME_(...)                                                                                                  \
-    GB_N_1_(__VA_ARGS__, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_,    \
-            SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_,   \
-            SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, SOME_, NONE_, ~)
-#define GB_TOO_MANY_ "gb-telemetry: at most 16 attributes"
-
-#ifndef __cplusplus
-
-#define GB_SITE_(...)                                                                                                  \
-    __extension__({                                                                                                    \
-        _Static_assert(GB_N_(__VA_ARGS__) <= 16, GB_TOO_MANY_);                                                        \
-        static struct gb_name gb_site_ = {"" GB_FIRST_(__VA_ARGS__) "", 0};                                            \
-        &gb_site_;                                                                                                     \
-    })
-#define GB_KEY_(key)                                                                                                   \
-    __extension__({                                                                                                    \
-        static struct gb_key gb_key_ = {"" key "", 0};                                                                 \
-        &gb_key_;                                                                                                      \
-    })
-#define GB_LIST_NONE_(name) ((const struct gb_attr *)0), 0
-#define GB_LIST_SOME_(name, ...) ((const struct gb_attr[]){__VA_ARGS__}), GB_N_(name, __VA_ARGS__)
-#define GB_LIST_(...) GB_CAT_(GB_LIST_, GB_SOME_(__VA_ARGS__))(__VA_ARGS__)
-
-static inline struct gb_attr gb_kv_int_(struct gb_key *key, int64_t value)
-{
-    return (struct gb_attr){key, {.i = value}, GB_ATTR_INT_};
-}
-static inline struct gb_attr gb_kv_uint_(struct gb_key *key, uint64_t value)
-{
-    return (struct gb_attr){key, {.u = value}, GB_ATTR_UINT_};
-}
-static inline struct gb_attr gb_kv_double_(struct gb_key *key, double value)
-{
-    return (struct gb_attr){key, {.d = value}, GB_ATTR_DOUBLE_};
-}
-static inline struct gb_attr gb_kv_bool_(struct gb_key *key, bool value)
-{
-    return (struct gb_attr){key, {.u = value}, GB_ATTR_BOOL_};
-}
-static inline struct gb_attr gb_kv_text_(struct gb_key *key, const char *value)
-{
-    return (struct gb_attr){key, {.text = value}, GB_ATTR_TEXT_};
-}
-#define GB_INTEGERS_(value, of_int, of_uint)                                                                           \
-    char : of_int,                                                                                                     \
-           signed char : of_int,                                                                                       \
-                         short : of_int,                                                                               \
-                                 int : of_int,                                                                         \
-                                       long : of_int,                                                                  \
-                                              long long : of_int,                                                      \
-                                                          unsigned char : of_uint,                                     \
-                                                                          unsigned short : of_uint,                    \
-                                                                                           unsigned int                \
-        : of_uint,                                                                                                     \
-          unsigned long : of_uint,                                                                                     \
-                          unsigned long long : of_uint
-#define GB_KV_1_(key, value)                                                                                           \
-    _Generic((value), GB_INTEGERS_(value, gb_kv_int_, gb_kv_uint_), _Bool                                              \
-             : gb_kv_bool_, float                                                                                      \
-             : gb_kv_double_, double                                                                                   \
-             : gb_kv_double_, char *                                                                                   \
-             : gb_kv_text_, const char *                                                                               \
-             : gb_kv_text_)(key, value)
-#define GB_METRIC_1_(kind, value, ...)                                                                                 \
-    (gb_enabled() ? _Generic((value), GB_INTEGERS_(value, gb_metric_int_, gb_metric_uint_), _Bool                      \
-                             : gb_metric_uint_, float                                                                  \
-                             : gb_metric_double_, double                                                               \
-                             : gb_metric_double_)(GB_SITE_(__VA_ARGS__), kind, value, GB_LIST_(__VA_ARGS__))           \
-                  : (void)0)
-
-static inline void gb_scope_leave_(const struct gb_scope *scope)
-{
-    if (scope->token)
-        gb_scope_end_(*scope);
-}
-/* `anchor` is never written or read: its address tells where the scope stands on the stack. It is apart from the scope, so
- * that the scope itself can stay in a register. */
-#define GB_OPEN_(id, ...)                                                                                              \
-    struct gb_scope GB_CAT_(gb_anchor_, id),                                                                           \
-        GB_CAT_(gb_scope_, id) __attribute__((cleanup(gb_scope_leave_), unused)) =                                     \
-            gb_enabled() ? gb_scope_begin_(GB_SITE_(__VA_ARGS__), GB_LIST_(__VA_ARGS__), &GB_CAT_(gb_anchor_, id))     \
-                         : (struct gb_scope)                                                                           \
-    {                                                                                                                  \
-        0                                                                                                              \
-    }
-#define GB_SCOPE_1_(id, ...)                                                                                           \
-    for (GB_OPEN_(id, __VA_ARGS__), GB_CAT_(gb_pass_, id) = {0}; !GB_CAT_(gb_pass_, id).token;                         \
-         GB_CAT_(gb_pass_, id).token = 1)
-
-#else /* C++ */
-
-#define GB_SITE_(...)                                                                                                  \
-    ([]() -> struct gb_name * {                                                                                        \
-        static_assert(GB_N_(__VA_ARGS__) <= 16, GB_TOO_MANY_);                                                         \
-        static struct gb_name gb_site_ = {"" GB_FIRST_(__VA_ARGS__) "", 0};                                            \
-        return &gb_site_;                                                                                              \
-    }())
-#define GB_KEY_(key)                                                                                                   \
-    ([]() -> struct gb_key * {                                                                                         \
-        static struct gb_key gb_key_ = {"" key "", 0};                                                                 \
-        return &gb_key_;                                                                                               \
-    }())
-#define GB_LIST_NONE_(name)                                                                                            \
-    {                                                                                                                  \
-    }
-#define GB_LIST_SOME_(name, ...)                                                                                       \
-    {                                                                                                                  \
-        __VA_ARGS__                                                                                                    \
-    }
-#define GB_LIST_(...) GB_CAT_(GB_LIST_, GB_SOME_(__VA_ARGS__))(__VA_ARGS__)
-
-inline struct gb_attr gb_kv_make_(struct gb_key *key, uint32_t type)
-{
-    struct gb_attr attr = {key, {0}, type};
-    return attr;
-}
-#define GB_KV_OVERLOAD_(cpp_type, field, field_type, type)                                                             \
-    inline struct gb_attr gb_kv_(struct gb_key *key, cpp_type value)                                                   \
-    {                                                                                                                  \
-        struct gb_attr attr = gb_kv_make_(key, type);                                                                  \
-        attr.as.field = static_cast<field_type>(value);                                                                \
-        return attr;                                                                                                   \
-    }
-GB_KV_OVERLOAD_(bool, u, uint64_t, GB_ATTR_BOOL_)
-GB_KV_OVERLOAD_(char, i, int64_t, GB_ATTR_INT_)
-GB_KV_OVERLOAD_(signed char, i, int64_t, GB_ATTR_INT_)
-GB_KV_OVERLOAD_(short, i, int64_t, GB_ATTR_INT_)
-GB_KV_OVERLOAD_(int, i, int64_t, GB_ATTR_INT_)
-GB_KV_OVERLOAD_(long, i, int64_t, GB_ATTR_INT_)
-GB_KV_OVERLOAD_(long long, i, int64_t, GB_ATTR_INT_)
-GB_KV_OVERLOAD_(unsigned char, u, uint64_t, GB_ATTR_UINT_)
-GB_KV_OVERLOAD_(unsigned short, u, uint64_t, GB_ATTR_UINT_)
-GB_KV_OVERLOAD_(unsigned int, u, uint64_t, GB_ATTR_UINT_)
-GB_KV_OVERLOAD_(unsigned long, u, uint64_t, GB_ATTR_UINT_)
-GB_KV_OVERLOAD_(unsigned long long, u, uint64_t, GB_ATTR_UINT_)
-GB_KV_OVERLOAD_(float, d, double, GB_ATTR_DOUBLE_)
-GB_KV_OVERLOAD_(double, d, double, GB_ATTR_DOUBLE_)
-GB_KV_OVERLOAD_(char *, text, const char *, GB_ATTR_TEXT_)
-GB_KV_OVERLOAD_(const char *, text, const char *, GB_ATTR_TEXT_)
-struct gb_attr gb_kv_(struct gb_key *, long double) = delete;
-template <class T> struct gb_attr gb_kv_(struct gb_key *, T *) = delete;
-#define GB_KV_1_(key, value) gb_kv_(key, value)
-
-typedef std::initializer_list<struct gb_attr> gb_list_;
-#define GB_METRIC_OVERLOAD_(cpp_type, kind_of, field_type)                                                             \
-    inline void gb_metric_(struct gb_name *name, uint32_t kind, cpp_type value, gb_list_ attrs)                        \
-    {                                                                                                                  \
-        kind_of(name, kind, static_cast<field_type>(value), attrs.begin(), static_cast<uint32_t>(attrs.size()));       \
-    }
-GB_METRIC_OVERLOAD_(bool, gb_metric_uint_, uint64_t)
-GB_METRIC_OVERLOAD_(char, gb_metric_int_, int64_t)
-GB_METRIC_OVERLOAD_(signed char, gb_metric_int_, int64_t)
-GB_METRIC_OVERLOAD_(short, gb_metric_int_, int64_t)
-GB_METRIC_OVERLOAD_(int, gb_metric_int_, int64_t)
-GB_METRIC_OVERLOAD_(long, gb_metric_int_, int64_t)
-GB_METRIC_OVERLOAD_(long long, gb_metric_int_, int64_t)
-GB_METRIC_OVERLOAD_(unsigned char, gb_metric_uint_, uint64_t)
-GB_METRIC_OVERLOAD_(unsigned short, gb_metric_uint_, uint64_t)
-GB_METRIC_OVERLOAD_(unsigned int, gb_metric_uint_, uint64_t)
-GB_METRIC_OVERLOAD_(unsigned long, gb_metric_uint_, uint64_t)
-GB_METRIC_OVERLOAD_(unsigned long long, gb_metric_uint_, uint64_t)
-GB_METRIC_OVERLOAD_(float, gb_metric_double_, double)
-GB_METRIC_OVERLOAD_(double, gb_metric_double_, double)
-void gb_metric_(struct gb_name *, uint32_t, long double, gb_list_) = delete;
-template <class T> void gb_metric_(struct gb_name *, uint32_t, T *, gb_list_) = delete;
-#define GB_METRIC_1_(kind, value, ...)                                                                                 \
-    (gb_enabled() ? gb_metric_(GB_SITE_(__VA_ARGS__), kind, value, GB_LIST_(__VA_ARGS__)) : (void)0)
-
-inline struct gb_scope gb_open_(struct gb_name *name, gb_list_ attrs, void *anchor)
-{
-    return gb_scope_begin_(name, attrs.begin(), static_cast<uint32_t>(attrs.size()), anchor);
-}
-inline struct gb_span gb_open_span_(struct gb_name *name, gb_list_ attrs)
-{
-    return gb_begin(name, attrs.begin(), static_cast<uint32_t>(attrs.size()));
-}
-/* Ends its scope also when an exception passes. */
-class gb_guard_
-{
-    struct gb_scope scope;
-    bool passed;
-
-  public:
-    explicit gb_guard_(struct gb_scope opened) : scope(opened), passed(false)
-    {
-    }
-    gb_guard_(const gb_guard_ &) = delete;
-    gb_guard_ &operator=(const gb_guard_ &) = delete;
-    ~gb_guard_()
-    {
-        if (scope.token)
-            gb_scope_end_(scope);
-    }
-    bool pass()
-    {
-        bool first = !passed;
-        passed = true;
-        return first;
-    }
-};
-#define GB_GUARD_(id, anchor, ...)                                                                                     \
-    gb_guard_ GB_CAT_(gb_scope_,                                                                                       \
-                      id)(gb_enabled() ? gb_open_(GB_SITE_(__VA_ARGS__), GB_LIST_(__VA_ARGS__), anchor) : gb_scope())
-#define GB_OPEN_(id, ...)                                                                                              \
-    char GB_CAT_(gb_anchor_, id);                                                                                      \
-    GB_GUARD_(id, &GB_CAT_(gb_anchor_, id), __VA_ARGS__)
-#define GB_SCOPE_1_(id, ...)                                                                                           \
-    for (char GB_CAT_(gb_anchor_, id), *GB_CAT_(gb_at_, id) = &GB_CAT_(gb_anchor_, id); GB_CAT_(gb_at_, id);           \
-         GB_CAT_(gb_at_, id) = 0)                                                                                      \
-        for (GB_GUARD_(id, GB_CAT_(gb_at_, id), __VA_ARGS__); GB_CAT_(gb_scope_, id).pass();)
-
-#endif /* C++ */
-
-/* ---- the macros ---- */
+#ifndef GB_TELEMETRY_OFF
+#include "telemetry_macros.h"
 
 /*
  * key = value for an event. The type of the value decides: any integer, float, double, bool, char * (a null pointer becomes
@@ -464,7 +215,6 @@ class gb_guard_
 
 /* The same as a declaration: until the enclosing block is left. */
 #define GB_SCOPE_HERE(...) GB_SCOPE_HERE_1_(__COUNTER__, __VA_ARGS__)
-#define GB_SCOPE_HERE_1_(id, ...) GB_OPEN_(id, __VA_ARGS__)
 
 /* Adds an attribute to the innermost open scope of this thread. The key "error" marks it failed. Without one: nothing. */
 #define GB_ATTR(key, value) (gb_enabled() ? gb_attr_(GB_KV(key, value)) : (void)0)
@@ -474,132 +224,17 @@ class gb_guard_
 #define GB_COUNT(...) GB_METRIC_ARGS_(2, __VA_ARGS__)
 #define GB_GAUGE(...) GB_METRIC_ARGS_(3, __VA_ARGS__)
 #define GB_METRIC(...) GB_METRIC_ARGS_(4, __VA_ARGS__)
-#define GB_METRIC_ARGS_(kind, ...) GB_CAT_(GB_METRIC_, GB_SOME_2_(__VA_ARGS__))(kind, __VA_ARGS__)
-#define GB_METRIC_NONE_(kind, name, value) GB_METRIC_1_(kind, (value), name)
-#define GB_METRIC_SOME_(kind, name, value, ...) GB_METRIC_1_(kind, (value), name, __VA_ARGS__)
-#define GB_SOME_2_(name, ...) GB_SOME_(__VA_ARGS__)
 
 /* struct gb_span span = GB_BEGIN("name", attributes...): gb_begin with a name in its place. */
-#ifndef __cplusplus
-#define GB_BEGIN(...) (gb_enabled() ? gb_begin(GB_SITE_(__VA_ARGS__), GB_LIST_(__VA_ARGS__)) : (struct gb_span){0})
-#else
-#define GB_BEGIN(...) (gb_enabled() ? gb_open_span_(GB_SITE_(__VA_ARGS__), GB_LIST_(__VA_ARGS__)) : gb_span())
-#endif
+#define GB_BEGIN(...) GB_BEGIN_1_(__VA_ARGS__)
 
 /* GB_PREVIEW("name", data, length): a sample whose value is `length` and whose attribute `preview` is the beginning of the text,
  * cut and with control characters replaced. Only with GEMINI_BATCH_TELEMETRY_RAW_PREVIEW=1, else nothing. */
 #define GB_PREVIEW(name, data, length)                                                                                 \
     (gb_enabled() ? gb_preview_(GB_SITE_(name), (data), (uint64_t)(length)) : (void)0)
 
-#else /* GB_TELEMETRY_OFF: nothing is evaluated, nothing is referred to */
-
-#include <errno.h>
-
-#define GB_OFF_INLINE_ __attribute__((always_inline)) static inline
-
-GB_OFF_INLINE_ bool gb_enabled(void)
-{
-    return false;
-}
-GB_OFF_INLINE_ int gb_init(const struct gb_config *config)
-{
-    (void)config;
-    return 0;
-}
-GB_OFF_INLINE_ int gb_flush(int timeout_ms)
-{
-    (void)timeout_ms;
-    return -ENOTSUP;
-}
-GB_OFF_INLINE_ void gb_stats(struct gb_stats *ret_stats)
-{
-    __builtin_memset(ret_stats, 0, sizeof *ret_stats);
-}
-GB_OFF_INLINE_ void gb_shutdown(void)
-{
-}
-#define gb_name(...) ((const struct gb_name *)0)
-GB_OFF_INLINE_ struct gb_span gb_begin(const struct gb_name *name, const struct gb_attr *attrs, uint32_t count)
-{
-    struct gb_span none;
-    (void)name, (void)attrs, (void)count;
-    __builtin_memset(&none, 0, sizeof none);
-    return none;
-}
-GB_OFF_INLINE_ void gb_end(struct gb_span *span)
-{
-    (void)span;
-}
-GB_OFF_INLINE_ void gb_timing(const struct gb_name *name, uint64_t start_ns, uint64_t end_ns,
-                              const struct gb_attr *attrs, uint32_t count)
-{
-    (void)name, (void)start_ns, (void)end_ns, (void)attrs, (void)count;
-}
-GB_OFF_INLINE_ void gb_count(const struct gb_name *name, int64_t value, const struct gb_attr *attrs, uint32_t count)
-{
-    (void)name, (void)value, (void)attrs, (void)count;
-}
-GB_OFF_INLINE_ void gb_gauge(const struct gb_name *name, double value, const struct gb_attr *attrs, uint32_t count)
-{
-    (void)name, (void)value, (void)attrs, (void)count;
-}
-GB_OFF_INLINE_ void gb_metric(const struct gb_name *name, double value, const struct gb_attr *attrs, uint32_t count)
-{
-    (void)name, (void)value, (void)attrs, (void)count;
-}
-GB_OFF_INLINE_ struct gb_context gb_context_save(void)
-{
-    struct gb_context none;
-    __builtin_memset(&none, 0, sizeof none);
-    return none;
-}
-GB_OFF_INLINE_ void gb_context_restore(struct gb_context *context)
-{
-    (void)context;
-}
-
-/* Never defined, never called: what is used in a branch not taken is neither evaluated nor warned of as unused. */
-int gb_unevaluated_(unsigned long, ...);
-
-#ifdef __cplusplus
-#pragma GCC diagnostic pop
-} /* extern "C" */
-GB_OFF_INLINE_ struct gb_attr gb_no_attr_()
-{
-    return gb_attr();
-}
-#define GB_KV(key, value) (GB_OFF_VALUE_(value), gb_no_attr_())
-#define GB_OFF_ASSERT_(text) static_assert(sizeof(text) > 0, "")
-#define GB_OFF_SPAN_ (gb_span())
 #else
-#define GB_KV(key, value)                                                                                              \
-    (__extension__({                                                                                                   \
-        GB_OFF_VALUE_(value);                                                                                          \
-        (struct gb_attr){0};                                                                                           \
-    }))
-#define GB_OFF_ASSERT_(text) _Static_assert(sizeof(text) > 0, "")
-#define GB_OFF_SPAN_ ((struct gb_span){0})
+#include "telemetry_off.h"
 #endif
-#define GB_OFF_FIRST_(...) GB_OFF_FIRST_1_(__VA_ARGS__, ~)
-#define GB_OFF_FIRST_1_(first, ...) first
-#define GB_OFF_CAT_(a, b) GB_OFF_CAT_1_(a, b)
-#define GB_OFF_CAT_1_(a, b) a##b
-#define GB_OFF_USE_(...) (0 ? (void)gb_unevaluated_(sizeof __VA_ARGS__) : (void)0)
-#define GB_OFF_VALUE_(value) (0 ? (void)(value) : (void)0)
-
-#define GB_KV_BOOL(key, value) GB_KV(key, value)
-#define GB_SCOPE(...) GB_OFF_SCOPE_(__COUNTER__, __VA_ARGS__)
-#define GB_OFF_SCOPE_(id, ...)                                                                                         \
-    for (bool GB_OFF_CAT_(gb_pass_, id) = (GB_OFF_USE_(__VA_ARGS__), true); GB_OFF_CAT_(gb_pass_, id);                 \
-         GB_OFF_CAT_(gb_pass_, id) = false)
-#define GB_SCOPE_HERE(...) GB_OFF_ASSERT_("" GB_OFF_FIRST_(__VA_ARGS__) "")
-#define GB_ATTR(key, value) GB_OFF_VALUE_(value)
-#define GB_COUNT(...) GB_OFF_USE_(__VA_ARGS__)
-#define GB_GAUGE(...) GB_OFF_USE_(__VA_ARGS__)
-#define GB_METRIC(...) GB_OFF_USE_(__VA_ARGS__)
-#define GB_BEGIN(...) (GB_OFF_USE_(__VA_ARGS__), GB_OFF_SPAN_)
-#define GB_PREVIEW(name, data, length) GB_OFF_USE_(name, data, length)
-
-#endif /* GB_TELEMETRY_OFF */
 
 #endif
