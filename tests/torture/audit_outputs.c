@@ -67,7 +67,7 @@ static uint32_t ring_at(const struct reading *reading, uint64_t segment, uint64_
 
 static void read_event(struct reading *reading, const char *line, uint32_t segment, uint64_t key)
 {
-    uint64_t ring, seq, s, i, c;
+    uint64_t ring, seq, from, s, i, c;
     if (!number(line, "\"ring\":", &ring) || !number(line, "\"seq\":", &seq)) {
         VIOLATION(reading->round, "I5: the log has a line without its place: %.120s", line);
         return;
@@ -76,12 +76,17 @@ static void read_event(struct reading *reading, const char *line, uint32_t segme
     bool known = at != UINT32_MAX; /* a plug-in that is not durable may have missed all of it */
     if (!known && !reading->round->book->lenient)
         VIOLATION(reading->round, "I4: the log has a ring that the plug-in has not: %.120s", line);
-    if (known && seq < reading->next[at])
-        VIOLATION(reading->round, "I4: the log has seq %" PRIu64 " after %" PRIu64 ": %.120s", seq,
+    /* a gap takes the place of all that its queue had no room for */
+    bool gap = number(line, "\"from_seq\":", &from);
+    if (!gap)
+        from = seq;
+    if (known && from < reading->next[at])
+        VIOLATION(reading->round, "I4: the log has seq %" PRIu64 " after %" PRIu64 ": %.120s", from,
                   reading->next[at] - 1, line);
     if (known)
         reading->next[at] = seq + 1;
-    if (strstr(line, "\"telemetry.lost\"") || (strstr(line, "\"unfinished\":true") && !strstr(line, "\"abandoned\"")))
+    if (gap || strstr(line, "\"telemetry.lost\"") ||
+        (strstr(line, "\"unfinished\":true") && !strstr(line, "\"abandoned\"")))
         return;
     reading->events[segment]++;
     if (!number(line, "\"s\":", &s) || !number(line, "\"i\":", &i) || !number(line, "\"c\":", &c)) {
