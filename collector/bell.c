@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "collector/clock.h"
+#include "collector/now.h"
 #include "collector/sigbus.h"
 #include "gb/wire.h"
 

@@ -32,23 +32,6 @@ static _Atomic uint64_t scale;   /* release; 0: unknown */
 static struct gbw_anchor base;   /* control thread: the scale is measured from here */
 static _Atomic uint64_t oldest_number = 1;
 
-static int64_t now_of(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * SECOND + now.tv_nsec;
-}
-
-int64_t clock_mono_now(void)
-{
-    return now_of(CLOCK_MONOTONIC);
-}
-
-int64_t clock_wall_now(void)
-{
-    return now_of(CLOCK_REALTIME);
-}
-
 /* The counter that a worker of this machine reads when its clock is not CLOCK_MONOTONIC. */
 static uint64_t read_ticks(void)
 {

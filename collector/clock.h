@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "collector/now.h"
 #include "gb/wire.h"
 
 /* Drain thread. How to read one segment's ticks. Zero all but the first five, which whoever attaches fills in. */
@@ -55,8 +56,5 @@ int64_t timebase_mono_ns(const struct timebase *tb, uint64_t ticks);
 
 /* CLOCK_MONOTONIC ns -> ns since 1970. */
 int64_t timebase_wall_ns(const struct timebase *tb, int64_t mono_ns);
-
-int64_t clock_mono_now(void);
-int64_t clock_wall_now(void);
 
 #endif

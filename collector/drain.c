@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "collector/clock.h"
+#include "collector/now.h"
 #include "collector/start_thread.h"
 #include "collector/take.h"
 

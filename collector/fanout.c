@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collector/clock.h"
 #include "collector/fanout_private.h"
+#include "collector/now.h"
 #include "collector/say.h"
 #include "collector/worker.h"
 

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "collector/clock.h"
 #include "collector/fanout_private.h"
 #include "collector/say.h"
 #include "collector/worker.h"

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "collector/clock.h"
 #include "collector/collector_private.h"
 #include "collector/notify.h"
+#include "collector/now.h"
 #include "collector/say.h"
 
 #define MS 1000000

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collector/clock.h"
+#include "collector/now.h"
 
 struct reporter_set *reporter_set_make(const struct reporter_set *before)
 {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "collector/clock.h"
+#include "collector/now.h"
 #include "collector/start_thread.h"
 
 #define WAKE_NS 100000000       /* a thread that has a tick, or something to flush, looks so often */

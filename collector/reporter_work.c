@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collector/clock.h"
 #include "collector/reporter_thread.h"
 
 #define MS 1000000

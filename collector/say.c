@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "collector/clock.h"
+#include "collector/now.h"
 
 #define LINES_AT_ONCE 8u
 #define PERIOD_NS 10000000000

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/now.h"
 #include "collector/outside.h"
 #include "collector/reporters/builtin.h"
 #include "collector/reporters/json.h"
@@ -48,13 +49,6 @@ struct exec {
 };
 
 #define SAY(exec, ...) (exec)->setup->say((exec)->setup->collector, __VA_ARGS__)
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static int exec_check(const struct gb_reporter_setup *setup)
 {
@@ -144,7 +138,7 @@ static int exec_flush(void *self)
     struct exec *exec = self;
     if (output_held(&exec->output) == 0)
         return 0;
-    if (!look_after(exec, now_ns()))
+    if (!look_after(exec, clock_mono_now()))
         return -EAGAIN;
     int error = output_write(&exec->output, WAIT_MS);
     if (error == -EPIPE) /* it ended, or closed its input: it is reaped at the next look */
@@ -185,11 +179,11 @@ static void exec_tick(void *self, int64_t now)
 
 static bool ends_within(struct exec *exec, int milliseconds)
 {
-    for (int64_t until = now_ns() + milliseconds * 1000000ll;;) {
+    for (int64_t until = clock_mono_now() + milliseconds * 1000000ll;;) {
         int status;
         if (outside_ended(exec->pid, &status))
             return true;
-        if (now_ns() >= until)
+        if (clock_mono_now() >= until)
             return false;
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
     }

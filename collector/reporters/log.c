@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "collector/now.h"
 #include "collector/reporters/builtin.h"
 
 #define WRITE_AT (256u << 10) /* bytes held: written without waiting for the flush */
@@ -155,11 +155,7 @@ static bool put_line(struct log *log, const struct gb_run *run, const struct gb_
  * anywhere; which slots, only we know. */
 static void put_gap(struct log *log, const struct gb_run *run, uint64_t from)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    const struct gb_event gap = {.kind = GB_EVENT_LOST,
-                                 .seq = run->first_seq - 1,
-                                 .start_wall_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec};
+    const struct gb_event gap = {.kind = GB_EVENT_LOST, .seq = run->first_seq - 1, .start_wall_ns = clock_wall_now()};
     char *out = room_for(log, run, &gap);
 
     if (out)

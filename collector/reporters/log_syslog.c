@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/now.h"
 #include "collector/reporters/output.h"
 
 #define STANDARD_SOCKET "/dev/log"
@@ -42,13 +43,6 @@ struct log_syslog {
     char header[96];
     size_t header_length;
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 const char *log_syslog_socket(const char *path)
 {
@@ -106,7 +100,7 @@ int log_syslog_open(const struct gb_reporter_setup *setup, const char *socket, u
         SAY(syslog, "no syslog daemon at %s: %s; lines are dropped and counted until there is one", socket,
             strerror(-error));
         syslog->trouble = "no_listener";
-        syslog->absent_ns = now_ns();
+        syslog->absent_ns = clock_mono_now();
         syslog->given_up = true;
     }
     *ret_syslog = syslog;
@@ -219,7 +213,7 @@ static void take_line(struct log_syslog *syslog, const struct line *line)
 /* The daemon is not there. True: it is waited for. */
 static bool wait_for_daemon(struct log_syslog *syslog)
 {
-    int64_t now = now_ns();
+    int64_t now = clock_mono_now();
 
     if (syslog->fd >= 0)
         close(syslog->fd); /* the next one makes a new socket */
@@ -242,13 +236,13 @@ static void note_sent(struct log_syslog *syslog)
 static bool wait_writable(const struct log_syslog *syslog, int64_t until_ns)
 {
     struct pollfd wanted = {.fd = syslog->fd, .events = POLLOUT};
-    int64_t left = until_ns - now_ns();
+    int64_t left = until_ns - clock_mono_now();
     return left > 0 && poll(&wanted, 1, (int)(left / 1000000) + 1) > 0;
 }
 
 int log_syslog_send(struct log_syslog *syslog, int wait_ms)
 {
-    int64_t until_ns = now_ns() + wait_ms * 1000000ll;
+    int64_t until_ns = clock_mono_now() + wait_ms * 1000000ll;
     int away = 0; /* its error, once known: one attempt a call is enough */
 
     make_header(syslog);

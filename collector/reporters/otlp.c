@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "collector/now.h"
 #include "collector/reporters/builtin.h"
 #include "collector/reporters/otlp_metrics.h"
 #include "collector/reporters/otlp_send.h"
@@ -51,13 +51,6 @@ struct otlp {
 static const char *const signal_names[OTLP_SIGNALS] = {"metrics", "spans"};
 
 #define SAY(self, ...) (self)->setup->say((self)->setup->collector, __VA_ARGS__)
-
-static int64_t time_of(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * SECOND + now.tv_nsec;
-}
 
 static void drop(struct otlp *self, const char *cause, uint64_t events)
 {
@@ -290,7 +283,7 @@ static void export_worker(struct otlp *self, struct draft *draft, struct otlp_wo
 static void export_metrics(struct otlp *self)
 {
     struct draft draft = {0};
-    int64_t wall_ns = time_of(CLOCK_REALTIME);
+    int64_t wall_ns = clock_wall_now();
     for (uint32_t i = 0; i < self->store.capacity; i++)
         if (self->store.workers[i] != NULL)
             export_worker(self, &draft, self->store.workers[i], wall_ns);
@@ -358,14 +351,14 @@ static void otlp_close(void *context)
     struct otlp *self = context;
     if (self == NULL)
         return;
-    int64_t now_ns = time_of(CLOCK_MONOTONIC), deadline_ns = now_ns + CLOSE_NS;
+    int64_t now_ns = clock_mono_now(), deadline_ns = now_ns + CLOSE_NS;
     int64_t allowed_ns = self->setup->deadline != NULL ? self->setup->deadline(self->setup->collector) : 0;
     if (allowed_ns - MARGIN_NS > deadline_ns)
         deadline_ns = allowed_ns - MARGIN_NS;
     push_spans(self);
     otlp_sender_supersede(self->sender);
     collect(self);
-    while (self->in_flight > 0 && time_of(CLOCK_MONOTONIC) < now_ns + (deadline_ns - now_ns) / 2) {
+    while (self->in_flight > 0 && clock_mono_now() < now_ns + (deadline_ns - now_ns) / 2) {
         otlp_sender_wait(self->sender, now_ns + (deadline_ns - now_ns) / 2);
         otlp_sender_supersede(self->sender);
         collect(self);
@@ -382,7 +375,7 @@ static int make_resource(struct otlp *self)
     uint64_t random[2] = {(uint64_t)self->start_wall_ns, (uint64_t)getpid()};
     char instance[33];
     if (getrandom(random, sizeof(random), GRND_NONBLOCK) < 0)
-        random[1] ^= (uint64_t)time_of(CLOCK_MONOTONIC) << 20; /* early at boot: still nearly unique */
+        random[1] ^= (uint64_t)clock_mono_now() << 20; /* early at boot: still nearly unique */
     snprintf(instance, sizeof(instance), "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
     otlp_put_resource(&self->resource, "gb-collector", instance, (uint32_t)getpid(), "gb-collector",
                       self->setup->host != NULL ? self->setup->host : "");
@@ -403,7 +396,7 @@ static int otlp_open(const struct gb_reporter_setup *setup, void **ret_self)
     if (self == NULL)
         return -ENOMEM;
     self->setup = setup;
-    self->start_wall_ns = time_of(CLOCK_REALTIME);
+    self->start_wall_ns = clock_wall_now();
     self->curl = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
     int result = self->curl ? otlp_store_init(&self->store, setup, setup->options[OTLP_OPTION_LABELS].text) : -ENOMEM;
     if (result == 0)

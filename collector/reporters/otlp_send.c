@@ -16,6 +16,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "collector/now.h"
 #include "collector/reporters/otlp_lane.h"
 
 #define SECOND 1000000000ll
@@ -52,13 +53,6 @@ struct otlp_sender {
     bool finish;
     int64_t deadline_ns;
 };
-
-static int64_t mono_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * SECOND + now.tv_nsec;
-}
 
 void otlp_message_free(struct otlp_message *message)
 {
@@ -118,7 +112,7 @@ static int64_t jittered(int64_t pause_ns)
 static void attempt_ended(struct otlp_sender *sender, struct lane *lane, bool final, int64_t least_ns)
 {
     struct otlp_message *message = lane->queue.first;
-    int64_t now_ns = mono_now();
+    int64_t now_ns = clock_mono_now();
     lane->busy = false;
     tell_trouble(lane, message);
     if (final) {
@@ -207,7 +201,7 @@ static void collect_answers(struct otlp_sender *sender)
 /* False: the end. *ret_next_ns: when to look again at the latest. */
 static bool serve(struct otlp_sender *sender, int64_t *ret_next_ns)
 {
-    int64_t now_ns = mono_now();
+    int64_t now_ns = clock_mono_now();
     pthread_mutex_lock(&sender->lock);
     bool ends = sender->finish && (now_ns >= sender->deadline_ns || is_idle(sender));
     if (!ends)
@@ -226,9 +220,9 @@ static void *run(void *argument)
         curl_multi_perform(sender->multi, &running);
         collect_answers(sender);
         pthread_mutex_lock(&sender->lock);
-        next_ns = next_look(sender, mono_now());
+        next_ns = next_look(sender, clock_mono_now());
         pthread_mutex_unlock(&sender->lock);
-        int64_t wait_ms = (next_ns - mono_now() + 999999) / 1000000;
+        int64_t wait_ms = (next_ns - clock_mono_now() + 999999) / 1000000;
         curl_multi_poll(sender->multi, NULL, 0, wait_ms > 0 ? (int)wait_ms : 0, NULL);
     }
     return NULL;

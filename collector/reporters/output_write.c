@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "collector/now.h"
 #include "collector/reporters/output.h"
 
 #define POLL_PROMISES 4096 /* bytes (PIPE_BUF): a pipe that poll calls writable takes so many without blocking */
@@ -80,18 +80,11 @@ static void block_signals(void)
     blocked = true;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* True: it takes something. False: not until `until_ms`. */
 static bool wait_writable(const struct output *output, int64_t until_ms)
 {
     struct pollfd wanted = {.fd = output->fd, .events = POLLOUT};
-    int64_t left = until_ms - now_ms();
+    int64_t left = until_ms - clock_mono_now() / 1000000;
     return poll(&wanted, 1, left > 0 ? (int)left : 0) > 0;
 }
 
@@ -141,7 +134,7 @@ int output_write(struct output *output, int wait_ms)
             continue;
         if (error != EAGAIN)
             return -error;
-        until = until ? until : now_ms() + wait_ms;
+        until = until ? until : clock_mono_now() / 1000000 + wait_ms;
         if (!wait_writable(output, until))
             return -EAGAIN;
     }

@@ -11,8 +11,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "collector/now.h"
 #include "collector/reporters/builtin.h"
 #include "collector/reporters/folded.h"
 #include "collector/reporters/prometheus_http.h"
@@ -56,13 +56,6 @@ struct prometheus {
     struct prometheus_http *http;
 };
 
-static int64_t mono_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static void count_drop(struct prometheus *self, const char *cause)
 {
     self->setup->count_drop(self->setup->collector, cause, 1);
@@ -73,7 +66,7 @@ static void worker_end(struct prometheus *self, uint32_t id, const char *how)
     struct prometheus_worker *worker = id < self->worker_count ? self->workers[id] : NULL;
     if (worker == NULL)
         return;
-    prometheus_gauges_leave(worker, mono_now());
+    prometheus_gauges_leave(worker, clock_mono_now());
     free(worker);
     self->workers[id] = NULL;
     self->own.workers--;

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "collector/now.h"
 #include "collector/reporters/gzip.h"
 #include "collector/reporters/prometheus_accept.h"
 
@@ -38,13 +38,6 @@ struct prometheus_http {
     pthread_mutex_t lock;
     struct connection connections[PROMETHEUS_CONNECTIONS];
 };
-
-static int64_t mono_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* The lock is held. */
 static void cut(struct prometheus_http *http, struct connection *connection)
@@ -82,7 +75,7 @@ static void enter(struct prometheus_http *http, int fd, void **socket_context)
     if (count > CROWDED)
         make_way(http);
     if (empty != NULL)
-        *empty = (struct connection){.fd = fd, .since_ns = mono_now()};
+        *empty = (struct connection){.fd = fd, .since_ns = clock_mono_now()};
     *socket_context = empty;
     pthread_mutex_unlock(&http->lock);
 }

@@ -5,18 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "collector/now.h"
 #include "collector/reporters/prometheus_gauges.h"
 
 #define PORTION 32 /* series that are copied at a time: some ten microseconds */
-
-static int64_t mono_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static void copy_bucket(void *context, int index, uint64_t count)
 {
@@ -88,7 +81,7 @@ static uint32_t copy_portion(struct prometheus_page *page, struct prometheus_sto
                              struct prometheus_point *points)
 {
     uint32_t count = 0, end;
-    int64_t now_ns = mono_now();
+    int64_t now_ns = clock_mono_now();
     page->bucket_count = 0;
     prometheus_store_lock(store);
     end = *at + PORTION < family->count ? *at + PORTION : family->count;

@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "collector/now.h"
 #include "collector/reporters/builtin.h"
 #include "collector/reporters/cursor.h"
 #include "collector/reporters/sqlite_database.h"
@@ -159,19 +159,12 @@ static int store(struct sqlite *self, char *why, size_t why_size)
     return result;
 }
 
-static int64_t wall_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* What cannot be removed now is still there the next time; a file that is damaged the next flush will find so. */
 static uint64_t retain(struct sqlite *self, uint64_t stored)
 {
     uint64_t removed;
 
-    retention_step(&self->retention, self->database.db, wall_now(), stored, &removed);
+    retention_step(&self->retention, self->database.db, clock_wall_now(), stored, &removed);
     if (removed && !self->told_removal)
         SAY(self, "%s: its oldest events are removed from now on (keep, max_size)", self->database.path);
     self->told_removal |= removed > 0;

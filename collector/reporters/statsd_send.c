@@ -12,19 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/now.h"
+
 #define BURST_WAIT_NS 500000000
 #define PACE_DATAGRAMS 64 /* of UDP, then a millisecond for the receiver */
 #define PACE_NS 1000000
 #define HOST_ROOM 256
 
 #define SAY(sender, ...) (sender)->setup->say((sender)->setup->collector, __VA_ARGS__)
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* getaddrinfo takes numbers modulo 65,536. */
 static bool is_port(const char *text)
@@ -175,7 +170,7 @@ static const char *cause_of(int error)
 static bool wait_writable(const struct statsd_sender *sender)
 {
     struct pollfd wanted = {.fd = sender->fd, .events = POLLOUT};
-    int64_t left = sender->wait_until_ns - now_ns();
+    int64_t left = sender->wait_until_ns - clock_mono_now();
     return left > 0 && poll(&wanted, 1, (int)(left / 1000000) + 1) > 0;
 }
 
@@ -184,7 +179,7 @@ static void pace(struct statsd_sender *sender)
     const struct timespec pause = {.tv_nsec = PACE_NS};
 
     if (++sender->sent % PACE_DATAGRAMS == 0 && sender->address.ss_family != AF_UNIX &&
-        now_ns() < sender->wait_until_ns)
+        clock_mono_now() < sender->wait_until_ns)
         nanosleep(&pause, NULL);
 }
 
@@ -208,7 +203,7 @@ static void send_datagram(struct statsd_sender *sender)
     bool is_unix = sender->address.ss_family == AF_UNIX, had_peer = sender->fd >= 0;
 
     if (sender->wait_until_ns == 0)
-        sender->wait_until_ns = now_ns() + BURST_WAIT_NS;
+        sender->wait_until_ns = clock_mono_now() + BURST_WAIT_NS;
     int error = try_send(sender);
     if (error == -ECONNREFUSED && !is_unix) {
         lose(sender, "no_listener", sender->last_events, ECONNREFUSED);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/now.h"
 #include "collector/reporters/builtin.h"
 #include "collector/reporters/summary_clock.h"
 #include "collector/reporters/summary_output.h"
@@ -154,7 +155,7 @@ static void summary_report(struct summary *self, bool in_place, bool last)
     struct tally all = {0};
     const struct gb_account *account = self->setup->total(self->setup->collector);
     struct summary_report report = {.host = self->setup->host != NULL ? self->setup->host : "",
-                                    .now_wall_ns = summary_wall_now(),
+                                    .now_wall_ns = clock_wall_now(),
                                     .all = self->json ? &all : &self->all,
                                     .left_out = self->workers.left_out,
                                     .first_wall_ns = self->workers.first_wall_ns,

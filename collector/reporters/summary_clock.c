@@ -4,17 +4,11 @@
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "collector/now.h"
 
 #define BURSTS 31
 #define READS 256
-
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static inline uint64_t read_counter(void)
 {
@@ -25,7 +19,7 @@ static inline uint64_t read_counter(void)
     __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
     return ticks;
 #else
-    return (uint64_t)monotonic_ns();
+    return (uint64_t)clock_mono_now();
 #endif
 }
 
@@ -40,11 +34,11 @@ double summary_clock_read_ns(bool counter)
     double burst[BURSTS];
     volatile uint64_t sink;
     for (int i = 0; i < BURSTS; i++) {
-        int64_t start = monotonic_ns();
+        int64_t start = clock_mono_now();
         for (int k = 0; k < READS; k++)
-            sink = counter ? read_counter() : (uint64_t)monotonic_ns();
+            sink = counter ? read_counter() : (uint64_t)clock_mono_now();
         (void)sink;
-        burst[i] = (double)(monotonic_ns() - start) / READS;
+        burst[i] = (double)(clock_mono_now() - start) / READS;
     }
     qsort(burst, BURSTS, sizeof(burst[0]), by_value);
     return burst[BURSTS / 2];

@@ -5,17 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "collector/now.h"
 
 #define WORKERS_KEPT 1024u      /* finished ones that are told one by one */
 #define ENTRIES_KEPT (1u << 18) /* paths that they may have together */
-
-int64_t summary_wall_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static void copy_text(char *into, size_t size, const char *text)
 {
@@ -50,7 +44,7 @@ void summary_worker_end(struct summary_workers *workers, uint32_t id, const stru
     struct summary_worker *worker = workers->running[id];
     workers->running[id] = NULL;
     worker->finished = true;
-    worker->end_wall_ns = last != NULL && last->end_wall_ns > 0 ? last->end_wall_ns : summary_wall_now();
+    worker->end_wall_ns = last != NULL && last->end_wall_ns > 0 ? last->end_wall_ns : clock_wall_now();
     copy_text(worker->how, sizeof(worker->how), last != NULL ? last->how : "unknown");
     if (account != NULL) {
         worker->account = *account;

@@ -30,6 +30,4 @@ struct summary_worker *summary_worker_of(struct summary_workers *workers, const 
 void summary_worker_end(struct summary_workers *workers, uint32_t id, const struct gb_worker *last,
                         const struct gb_account *account);
 
-int64_t summary_wall_now(void);
-
 #endif
