@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What fanout.c (who gets what) and fanout_change.c (other reporters under a running drain) share. */
+/* What fanout.c (who gets what), fanout_life.c (start and end), and fanout_change.c (other reporters under a running drain) share. */
 #ifndef GB_COLLECTOR_FANOUT_PRIVATE_H
 #define GB_COLLECTOR_FANOUT_PRIVATE_H
 
