@@ -16,13 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collector/now.h"
 #include "collector/reporters/builtin.h"
-#include "collector/reporters/cursor.h"
-#include "collector/reporters/sqlite_database.h"
-#include "collector/reporters/sqlite_hold.h"
-#include "collector/reporters/sqlite_retain.h"
-#include "collector/reporters/sqlite_write.h"
+#include "collector/reporters/sqlite_store.h"
 
 #define UNSEEN_MAX 1024       /* cursors kept of segments that this collector has not met ... */
 #define UNSEEN_NS 60000000000 /* ... in its first minute */
@@ -39,179 +34,11 @@ static const struct gb_option sqlite_options[] = {
          "beyond this the oldest events are removed, in bytes of the database without its WAL; 0: never"},
     {0}};
 
-struct forgotten {
-    char segment[SEGMENT_TEXT + 1];
-    struct forgotten *next;
-};
-
-struct sqlite {
-    const struct gb_reporter_setup *setup;
-    struct database database;
-    struct writer writer;
-    struct retention retention;
-    struct hold hold;
-    struct cursors cursors;
-    struct forgotten *forgotten; /* their cursors are to go from the database */
-    bool new_file;               /* it has nothing of us yet: neither a cursor nor a row */
-    int trouble;                 /* the result that was told last; SQLITE_OK: all is well */
-    bool told_removal;
-    int64_t first_tick_ns, retained_ns; /* 0: not yet */
-    struct {
-        const struct cursor_ring *ring;
-        uint64_t epoch;
-    } folding; /* what is held of this epoch is not known already */
-};
-
 #define SAY(self, ...) (self)->setup->say((self)->setup->collector, __VA_ARGS__)
-
-/* Says what keeps the events back, once, and that it is over. Returns what flush returns. */
-static int tell_trouble(struct sqlite *self, int result, const char *why)
-{
-    const char *path = self->database.path;
-
-    if (result != self->trouble && result)
-        SAY(self, "%s: %s; %" PRIu64 " events wait", path, why, self->hold.events);
-    else if (result != self->trouble)
-        SAY(self, "%s is written again", path);
-    self->trouble = result;
-    return result ? -EAGAIN : 0;
-}
-
-static void close_database(struct sqlite *self)
-{
-    writer_close(&self->writer);
-    database_close(&self->database);
-}
-
-/* Opens the file at the path, and a writer for it; `load`: also what it has of every ring. Damage that shows only now moves it
- * aside, once. 0 or -errno; why: a sentence. */
-static int open_database(struct sqlite *self, bool load, char *why, size_t why_size)
-{
-    for (bool again = true;; again = false) {
-        int error = database_open(&self->database, why, why_size);
-        if (error)
-            return error;
-        int result = writer_open(&self->writer, self->database.db);
-        if (result == SQLITE_OK && load)
-            result = writer_load_cursors(&self->writer, &self->cursors);
-        if (result == SQLITE_OK)
-            return 0;
-        if (load)
-            cursors_clear(&self->cursors);
-        snprintf(why, why_size, "%s", database_message(&self->database, result));
-        writer_close(&self->writer);
-        if (!again || !database_is_damaged(result) || database_set_aside(&self->database, why)) {
-            snprintf(why, why_size, "cannot be opened: %s", sqlite3_errstr(result));
-            database_close(&self->database);
-            return database_errno(result);
-        }
-    }
-}
-
-static void drop_forgotten(struct sqlite *self)
-{
-    struct forgotten *next;
-
-    for (; self->forgotten; self->forgotten = next) {
-        next = self->forgotten->next;
-        free(self->forgotten);
-    }
-}
-
-static int write_all_cursors(struct sqlite *self)
-{
-    int result = SQLITE_OK;
-
-    for (size_t i = 0; i < self->cursors.count; i++) {
-        const struct cursor_segment *segment = self->cursors.segments[i];
-        for (uint32_t ring = 0; ring < segment->ring_count && result == SQLITE_OK; ring++)
-            if (segment->rings[ring].known)
-                result = writer_cursor(&self->writer, segment->id, ring, segment->rings[ring].next);
-    }
-    return result;
-}
-
-static int write_held(struct sqlite *self)
-{
-    int result = self->new_file ? write_all_cursors(self) : SQLITE_OK;
-
-    for (const struct held_run *held = self->hold.first; held && result == SQLITE_OK; held = held->later)
-        result = writer_run(&self->writer, held);
-    for (const struct held_fold *held = self->hold.first_fold; held && result == SQLITE_OK; held = held->later)
-        result = writer_fold(&self->writer, &held->folded);
-    for (const struct forgotten *at = self->forgotten; at && result == SQLITE_OK; at = at->next)
-        result = writer_forget(&self->writer, at->segment);
-    return result == SQLITE_OK ? writer_commit(&self->writer) : result;
-}
-
-/* All that is held, the cursors, and what is forgotten, in one transaction. On error there is none, and why says it. */
-static int store(struct sqlite *self, char *why, size_t why_size)
-{
-    bool done = false;
-    int result = writer_begin(&self->writer, &done);
-
-    if (result == SQLITE_OK && !done)
-        result = write_held(self);
-    if (result != SQLITE_OK)
-        snprintf(why, why_size, "%s", database_message(&self->database, result));
-    if (result != SQLITE_OK || done)
-        writer_rollback(&self->writer);
-    return result;
-}
-
-/* What cannot be removed now is still there the next time; a file that is damaged the next flush will find so. */
-static uint64_t retain(struct sqlite *self, uint64_t stored)
-{
-    uint64_t removed;
-
-    retention_step(&self->retention, self->database.db, clock_wall_now(), stored, &removed);
-    if (removed && !self->told_removal)
-        SAY(self, "%s: its oldest events are removed from now on (keep, max_size)", self->database.path);
-    self->told_removal |= removed > 0;
-    return removed;
-}
-
-/* A file that failed before anything of ours was in it is not moved aside: the next one would fail as well. */
-static bool replace_damaged(struct sqlite *self, int result, char *why, size_t why_size)
-{
-    if (!database_is_damaged(result) || self->new_file)
-        return false;
-    writer_close(&self->writer);
-    self->new_file = true;
-    if (database_set_aside(&self->database, why)) {
-        snprintf(why, why_size, "is damaged, and cannot be moved aside");
-        return false;
-    }
-    return open_database(self, false, why, why_size) == 0;
-}
-
-static bool holds(const struct sqlite *self)
-{
-    return self->hold.first || self->hold.first_fold;
-}
 
 static int sqlite_flush(void *context)
 {
-    struct sqlite *self = context;
-    uint64_t stored = self->hold.events;
-    char why[256];
-    bool over;
-
-    if (!holds(self) && !self->forgotten)
-        return 0;
-    if (!self->database.db && open_database(self, false, why, sizeof(why)))
-        return tell_trouble(self, SQLITE_CANTOPEN, why);
-    int result = store(self, why, sizeof(why));
-    if (result != SQLITE_OK && replace_damaged(self, result, why, sizeof(why)))
-        result = store(self, why, sizeof(why));
-    if (result != SQLITE_OK)
-        return tell_trouble(self, result & 0xff, why);
-    hold_clear(&self->hold);
-    drop_forgotten(self);
-    self->new_file = false;
-    if (retention_is_over(&self->retention, self->database.db, &over) == SQLITE_OK && over)
-        retain(self, stored);
-    return self->trouble ? tell_trouble(self, SQLITE_OK, NULL) : 0;
+    return sqlite_store(context);
 }
 
 static uint64_t count_events(const struct gb_event *events, uint32_t count)
@@ -294,12 +121,12 @@ static int sqlite_reopen(void *context)
 
     if (!self->database.db || !database_has_moved(&self->database, &removed))
         return 0;
-    if (!removed && (sqlite_flush(self) || database_complete(&self->database)))
+    if (!removed && (sqlite_store(self) || database_complete(&self->database)))
         return 0; /* the next tick tries again */
-    close_database(self);
+    sqlite_close_database(self);
     self->new_file = true;
-    if (open_database(self, false, why, sizeof(why)))
-        tell_trouble(self, SQLITE_CANTOPEN, why);
+    if (sqlite_open_database(self, false, why, sizeof(why)))
+        sqlite_tell_trouble(self, SQLITE_CANTOPEN, why);
     return 0;
 }
 
@@ -346,9 +173,9 @@ static void sqlite_tick(void *context, int64_t now_ns)
         forget_unseen(self);
     if (self->trouble || !self->database.db)
         return;
-    if (self->forgotten && !holds(self))
-        sqlite_flush(self);
-    if (now_ns - self->retained_ns >= RETAIN_NS && retain(self, 0) == 0)
+    if (self->forgotten && !sqlite_holds(self))
+        sqlite_store(self);
+    if (now_ns - self->retained_ns >= RETAIN_NS && sqlite_retain(self, 0) == 0)
         self->retained_ns = now_ns; /* else there may be more of it */
 }
 
@@ -359,10 +186,10 @@ static bool sqlite_durable(void *context)
 
 static void sqlite_free(struct sqlite *self)
 {
-    close_database(self);
+    sqlite_close_database(self);
     hold_free(&self->hold);
     cursors_clear(&self->cursors);
-    drop_forgotten(self);
+    sqlite_drop_forgotten(self);
     free(self);
 }
 
@@ -373,7 +200,7 @@ static void sqlite_close(void *context)
     if (!self)
         return;
     if (!self->trouble)
-        sqlite_flush(self);
+        sqlite_store(self);
     if (self->hold.events)
         SAY(self, "%" PRIu64 " events could not be stored in %s", self->hold.events, self->database.path);
     sqlite_free(self);
@@ -401,7 +228,7 @@ static int sqlite_open(const struct gb_reporter_setup *setup, void **ret_self)
     self->retention = (struct retention){setup->options[OPTION_KEEP].number, setup->options[OPTION_MAX_SIZE].number};
     hold_init(&self->hold);
     database_init(&self->database, setup->options[OPTION_PATH].text, setup);
-    error = open_database(self, true, why, sizeof(why));
+    error = sqlite_open_database(self, true, why, sizeof(why));
     if (error) {
         SAY(self, "%s %s", self->database.path, why);
         sqlite_free(self);
