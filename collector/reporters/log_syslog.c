@@ -3,7 +3,6 @@
 #include "collector/reporters/log_syslog.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "collector/now.h"
+#include "collector/reporters/datagram.h"
 #include "collector/reporters/output.h"
 
 #define STANDARD_SOCKET "/dev/log"
@@ -51,22 +51,12 @@ const char *log_syslog_socket(const char *path)
     return strncmp(path, "syslog:", 7) == 0 ? path + 7 : NULL;
 }
 
-/* 0 or -errno. Connected, so that the kernel tells that the daemon has gone, and poll that it takes something. */
 static int connect_daemon(struct log_syslog *syslog)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    if (fd < 0)
-        return -errno;
     memcpy(address.sun_path, syslog->socket, strlen(syslog->socket) + 1);
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    syslog->fd = fd;
-    return 0;
+    return datagram_connect((const struct sockaddr *)&address, sizeof(address), &syslog->fd);
 }
 
 int log_syslog_open(const struct gb_reporter_setup *setup, const char *socket, unsigned facility,
@@ -177,27 +167,11 @@ static int send_line(struct log_syslog *syslog, const struct line *line)
     return error == ENOBUFS || error == ENOMEM ? -EAGAIN : -error;
 }
 
-static const char *cause_of(int error)
-{
-    switch (error) {
-    case ECONNREFUSED:
-    case ENOENT:
-    case ENOTCONN:
-    case ECONNRESET:
-    case EPIPE:
-        return "no_listener";
-    case EMSGSIZE:
-        return "too_long";
-    default:
-        return "send_failed";
-    }
-}
-
 static void lose(struct log_syslog *syslog, const struct line *line, const char *cause, int error)
 {
     if (line->counted)
         syslog->setup->count_drop(syslog->setup->collector, cause, 1);
-    if (syslog->trouble == cause)
+    if (syslog->trouble && strcmp(syslog->trouble, cause) == 0)
         return;
     syslog->trouble = cause;
     SAY(syslog, "cannot send to %s: %s; what it does not take is dropped and counted as %s", syslog->socket,
@@ -232,14 +206,6 @@ static void note_sent(struct log_syslog *syslog)
     syslog->trouble = NULL;
 }
 
-/* True: it takes something. False: not until then. */
-static bool wait_writable(const struct log_syslog *syslog, int64_t until_ns)
-{
-    struct pollfd wanted = {.fd = syslog->fd, .events = POLLOUT};
-    int64_t left = until_ns - clock_mono_now();
-    return left > 0 && poll(&wanted, 1, (int)(left / 1000000) + 1) > 0;
-}
-
 int log_syslog_send(struct log_syslog *syslog, int wait_ms)
 {
     int64_t until_ns = clock_mono_now() + wait_ms * 1000000ll;
@@ -252,11 +218,11 @@ int log_syslog_send(struct log_syslog *syslog, int wait_ms)
         if (error == -EINTR)
             continue;
         if (error == -EAGAIN) {
-            if (!wait_writable(syslog, until_ns))
+            if (!datagram_wait(syslog->fd, until_ns))
                 return -EAGAIN;
             continue;
         }
-        const char *cause = error ? cause_of(-error) : NULL;
+        const char *cause = error ? datagram_cause(-error) : NULL;
         if (cause && strcmp(cause, "no_listener") == 0) {
             if (!away && wait_for_daemon(syslog))
                 return -EAGAIN;

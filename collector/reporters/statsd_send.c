@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "collector/now.h"
+#include "collector/reporters/datagram.h"
 
 #define BURST_WAIT_NS 500000000
 #define PACE_DATAGRAMS 64 /* of UDP, then a millisecond for the receiver */
@@ -96,22 +96,6 @@ static int resolve_udp(struct statsd_sender *sender, const char *text)
     return 0;
 }
 
-/* 0 or -errno. Connected, so that the kernel tells that nobody listens. */
-static int connect_peer(struct statsd_sender *sender)
-{
-    int fd = socket(sender->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (const struct sockaddr *)&sender->address, sender->address_length)) {
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    sender->fd = fd;
-    return 0;
-}
-
 int statsd_sender_open(struct statsd_sender *sender, const struct gb_reporter_setup *setup, const char *address,
                        bool packed)
 {
@@ -140,7 +124,7 @@ void statsd_sender_close(struct statsd_sender *sender)
 static void lose(struct statsd_sender *sender, const char *cause, uint64_t events, int error)
 {
     sender->setup->count_drop(sender->setup->collector, cause, events);
-    if (sender->trouble == cause)
+    if (sender->trouble && strcmp(sender->trouble, cause) == 0)
         return;
     sender->trouble = cause;
     SAY(sender, "cannot send to %s: %s; what it does not take is counted as %s", sender->shown, strerror(error), cause);
@@ -148,30 +132,7 @@ static void lose(struct statsd_sender *sender, const char *cause, uint64_t event
 
 static const char *cause_of(int error)
 {
-    switch (error) {
-    case ECONNREFUSED:
-    case ENOENT:
-    case ENOTCONN:
-    case ECONNRESET:
-    case EPIPE:
-        return "no_listener";
-    case EAGAIN:
-    case ENOBUFS:
-    case ENOMEM:
-        return "buffer_full";
-    case EMSGSIZE:
-        return "too_long";
-    default:
-        return "send_failed";
-    }
-}
-
-/* True: the socket takes something, within what the burst may wait. */
-static bool wait_writable(const struct statsd_sender *sender)
-{
-    struct pollfd wanted = {.fd = sender->fd, .events = POLLOUT};
-    int64_t left = sender->wait_until_ns - clock_mono_now();
-    return left > 0 && poll(&wanted, 1, (int)(left / 1000000) + 1) > 0;
+    return error == EAGAIN || error == ENOBUFS || error == ENOMEM ? "buffer_full" : datagram_cause(error);
 }
 
 static void pace(struct statsd_sender *sender)
@@ -186,13 +147,14 @@ static void pace(struct statsd_sender *sender)
 /* One attempt. 0: the kernel has it. A refusal over UDP tells of the datagram before, and took nothing of this one. */
 static int try_send(struct statsd_sender *sender)
 {
-    int error = sender->fd < 0 ? connect_peer(sender) : 0;
-
-    if (error)
-        return error;
+    if (sender->fd < 0) {
+        int error = datagram_connect((const struct sockaddr *)&sender->address, sender->address_length, &sender->fd);
+        if (error)
+            return error;
+    }
     if (send(sender->fd, sender->buffer, sender->used, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
         return 0;
-    error = errno;
+    int error = errno;
     if (sender->address.ss_family == AF_UNIX && error != EAGAIN && error != ENOBUFS && error != EMSGSIZE)
         statsd_sender_close(sender); /* its listener may have made a new socket */
     return -error;
@@ -212,7 +174,7 @@ static void send_datagram(struct statsd_sender *sender)
     } else if (error && is_unix && had_peer && sender->fd < 0) {
         error = try_send(sender);
     }
-    while (error == -EAGAIN && wait_writable(sender))
+    while (error == -EAGAIN && datagram_wait(sender->fd, sender->wait_until_ns))
         error = try_send(sender);
     if (error)
         lose(sender, cause_of(-error), sender->events, -error);
