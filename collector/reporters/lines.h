@@ -39,8 +39,12 @@ struct line_format {
     char *(*put_key)(char *out, const struct gb_event_key *key);
     /* The end of a line up to the number of the event; [0, *ret_first) tells the thread and may be left out. */
     char *(*put_run)(char *out, const struct lines *lines, const struct gb_run *run, uint32_t *ret_first);
-    char *(*put_event)(struct lines *lines, char *out, const struct gb_run *run, const struct gb_event *event);
-    char *(*put_gap)(struct lines *lines, char *out, const struct gb_event *gap, uint64_t from);
+    /* Whole lines. */
+    char *(*put_timing)(char *out, struct lines *lines, const struct gb_event *event);
+    char *(*put_metric)(char *out, struct lines *lines, const struct gb_event *event);
+    char *(*put_lost)(char *out, struct lines *lines, const struct gb_run *run, const struct gb_event *event);
+    char *(*put_worker)(char *out, struct lines *lines, const struct gb_worker *worker, const struct gb_event *event);
+    char *(*put_gap)(char *out, struct lines *lines, const struct gb_event *gap, uint64_t from);
 };
 
 struct lines {
@@ -69,13 +73,24 @@ size_t lines_room(struct lines *lines, const struct gb_run *run, const struct gb
 
 static inline char *lines_put(struct lines *lines, char *out, const struct gb_run *run, const struct gb_event *event)
 {
-    return lines->format->put_event(lines, out, run, event);
+    switch (event->kind) {
+    case GB_EVENT_TIMING:
+        return lines->format->put_timing(out, lines, event);
+    case GB_EVENT_COUNTER:
+    case GB_EVENT_GAUGE:
+    case GB_EVENT_SAMPLE:
+        return lines->format->put_metric(out, lines, event);
+    case GB_EVENT_LOST:
+        return lines->format->put_lost(out, lines, run, event);
+    default:
+        return lines->format->put_worker(out, lines, run->worker, event);
+    }
 }
 
 /* Slots of the run's ring that never came here, `from` to the seq of `gap`, found at its time. Its room is that of an event without path. */
 static inline char *lines_put_gap(struct lines *lines, char *out, const struct gb_event *gap, uint64_t from)
 {
-    return lines->format->put_gap(lines, out, gap, from);
+    return lines->format->put_gap(out, lines, gap, from);
 }
 
 /* For the formats: a literal; bytes that somebody made before; the end of an event, saturated. */

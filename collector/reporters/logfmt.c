@@ -222,7 +222,7 @@ static char *put_lost(char *out, struct lines *lines, const struct gb_run *run, 
     return run->ring_known ? put_end(out, lines, event) : put_worker_end(out, lines, run->worker);
 }
 
-static char *put_gap(struct lines *lines, char *out, const struct gb_event *gap, uint64_t from)
+static char *put_gap(char *out, struct lines *lines, const struct gb_event *gap, uint64_t from)
 {
     out = PUT_HEAD(out, lines, lines->compact, "gap", gap->start_wall_ns);
     out = put_number(out, "from_seq", from);
@@ -253,20 +253,5 @@ static char *put_worker(char *out, struct lines *lines, const struct gb_worker *
     return put_worker_end(out, lines, worker);
 }
 
-static char *put_event(struct lines *lines, char *out, const struct gb_run *run, const struct gb_event *event)
-{
-    switch (event->kind) {
-    case GB_EVENT_TIMING:
-        return put_timing(out, lines, event);
-    case GB_EVENT_COUNTER:
-    case GB_EVENT_GAUGE:
-    case GB_EVENT_SAMPLE:
-        return put_metric(out, lines, event);
-    case GB_EVENT_LOST:
-        return put_lost(out, lines, run, event);
-    default:
-        return put_worker(out, lines, run->worker, event);
-    }
-}
-
-const struct line_format logfmt_format = {put_path, put_key, put_run, put_event, put_gap};
+const struct line_format logfmt_format = {put_path,   put_key,  put_run,    put_timing,
+                                          put_metric, put_lost, put_worker, put_gap};
