@@ -1,59 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Decode: every kind of record and of attribute; leases and gaps; indices near 2^32 and 2^64 (FAULTS 8). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "collector/decode.h"
-#include "tests/collector/rig.h"
-
-static struct rig rig;
-static struct batch_pool *pool;
-static struct batch *batch;
-
-static int set_up(void **state)
-{
-    (void)state;
-    rig_make(&rig, NULL);
-    assert_int_equal(batch_pool_make(2, &pool), 0);
-    batch = batch_get(pool);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    batch_put(pool, batch);
-    batch_pool_free(pool);
-    rig_free(&rig);
-    return 0;
-}
-
-static void fresh_batch(void)
-{
-    batch_put(pool, batch);
-    batch = batch_get(pool);
-}
-
-/* All that is published, into one batch. */
-static const struct gb_event *decode_all(struct ring *ring)
-{
-    uint64_t tail = rig.fake->ring[ring->index].producer->tail;
-    assert_true(decode_ring(ring, rig.paths, tail, tail, batch));
-    assert_true(ring->taken == tail);
-    return batch->events;
-}
-
-static uint64_t bits_of(double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    return bits;
-}
+#include "tests/collector/decode_scene.h"
 
 static void plain_records(void **state)
 {
@@ -293,12 +242,12 @@ static void stops_on_the_border_of_an_event(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(plain_records, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(attributes_of_every_type, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(repeated_keys_and_error, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(leases_part_runs, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(lost_is_told_in_its_place, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(stops_on_the_border_of_an_event, set_up, tear_down),
+        DECODE_TEST(plain_records),
+        DECODE_TEST(attributes_of_every_type),
+        DECODE_TEST(repeated_keys_and_error),
+        DECODE_TEST(leases_part_runs),
+        DECODE_TEST(lost_is_told_in_its_place),
+        DECODE_TEST(stops_on_the_border_of_an_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,61 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Decode: everything that is no record is counted and skipped alone, whatever stands there and whenever it changes (FAULTS 11, 12). */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "tests/collector/decode_scene.h"
 
-#include "collector/decode.h"
-#include "tests/collector/rig.h"
-
-static struct rig rig;
-static struct batch_pool *pool;
-static struct batch *batch;
-
-static int set_up(void **state)
-{
-    (void)state;
-    rig_make(&rig, NULL);
-    assert_int_equal(batch_pool_make(2, &pool), 0);
-    batch = batch_get(pool);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    batch_put(pool, batch);
-    batch_pool_free(pool);
-    rig_free(&rig);
-    return 0;
-}
-
-static void fresh_batch(void)
-{
-    batch_put(pool, batch);
-    batch = batch_get(pool);
-}
-
-/* All that is published, into one batch. */
-static const struct gb_event *decode_all(struct ring *ring)
-{
-    uint64_t tail = rig.fake->ring[ring->index].producer->tail;
-    assert_true(decode_ring(ring, rig.paths, tail, tail, batch));
-    assert_true(ring->taken == tail);
-    return batch->events;
-}
-
-static uint64_t bits_of(double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    return bits;
-}
 /* Each of these is no record; the good one behind it is delivered. */
 static void what_is_no_record(void **state)
 {
@@ -313,11 +263,11 @@ static void changes_while_it_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_no_record, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(extension_that_lies, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(names_that_come_later_or_are_broken, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(random_bytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(changes_while_it_is_read, set_up, tear_down),
+        DECODE_TEST(what_is_no_record),
+        DECODE_TEST(extension_that_lies),
+        DECODE_TEST(names_that_come_later_or_are_broken),
+        DECODE_TEST(random_bytes),
+        DECODE_TEST(changes_while_it_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
