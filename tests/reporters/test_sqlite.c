@@ -12,32 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tests/reporters/log_harness.h"
-#include "tests/reporters/sqlite_query.h"
-
-static char directory[64], path[96];
-
-static int setup(void **unused)
-{
-    (void)unused;
-    log_directory_make(directory);
-    snprintf(path, sizeof(path), "%s/t.db", directory);
-    return 0;
-}
-
-static int teardown(void **unused)
-{
-    (void)unused;
-    log_directory_remove(directory);
-    return 0;
-}
-
-static void open_it(struct log_harness *harness, const char *more)
-{
-    char spec[160];
-    snprintf(spec, sizeof(spec), "sqlite:path=%s%s", path, more);
-    assert_int_equal(log_harness_open_any(harness, directory, spec), 0);
-}
+#include "tests/reporters/sqlite_scene.h"
 
 static void every_event_is_there_once(void **unused)
 {
@@ -45,7 +20,7 @@ static void every_event_is_there_once(void **unused)
     struct log_harness sqlite;
     struct stat status;
     (void)unused;
-    open_it(&sqlite, "");
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     assert_true(sqlite.spec.reporter->durable(sqlite.self));
     log_send_state(&sqlite, &worker, GB_EVENT_STARTED);
     log_send(&sqlite, &worker, 0, 0, 100);
@@ -59,7 +34,7 @@ static void every_event_is_there_once(void **unused)
     assert_int_equal(sqlite.skipped, 10);
     log_harness_close(&sqlite);
 
-    open_it(&sqlite, "");
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     log_send(&sqlite, &worker, 0, 0, 130);
     log_send_state(&sqlite, &worker, GB_EVENT_FINISHED);
     assert_int_equal(log_flush(&sqlite), 0);
@@ -85,12 +60,12 @@ static void indices_wrap(void **unused)
     const struct gb_worker worker = log_worker(1);
     struct log_harness sqlite;
     (void)unused;
-    open_it(&sqlite, "");
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     log_send(&sqlite, &worker, 0, UINT64_MAX - 9, 5);
     log_send(&sqlite, &worker, 1, (1ull << 63) - 3, (1ull << 63) + 3);
     assert_int_equal(log_flush(&sqlite), 0);
     log_harness_close(&sqlite);
-    open_it(&sqlite, "");
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     log_send(&sqlite, &worker, 0, UINT64_MAX - 3, 7);
     log_send(&sqlite, &worker, 1, (1ull << 63) - 1, (1ull << 63) + 4);
     log_harness_close(&sqlite);
@@ -106,7 +81,7 @@ static void gaps_and_losses_are_told(void **unused)
     const struct gb_event lost = {.kind = GB_EVENT_LOST, .seq = 20, .as.account = &account};
     struct log_harness sqlite;
     (void)unused;
-    open_it(&sqlite, "");
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     log_send(&sqlite, &worker, 0, 0, 10);
     assert_int_equal(log_flush(&sqlite), 0);
     log_send(&sqlite, &worker, 0, 15, 20); /* 10 to 14 went past a full queue */
@@ -140,7 +115,7 @@ static void an_end_is_told_once(void **unused)
     struct log_harness sqlite;
     (void)unused;
     for (int life = 0; life < 2; life++) {
-        open_it(&sqlite, "");
+        assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
         log_send(&sqlite, &worker, 0, 0, 10);
         log_send_event(&sqlite, &worker, &frame);
         log_send_state(&sqlite, &worker, GB_EVENT_FINISHED);
@@ -197,7 +172,7 @@ static void values_read_back(void **unused)
     event.flags = 0;
     event.attrs = attrs;
     event.attr_count = VALUES;
-    open_it(&sqlite, "");
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     log_send_event(&sqlite, &worker, &event);
     memset(attrs, 0, sizeof(attrs)); /* what was recorded is a copy */
     assert_int_equal(log_flush(&sqlite), 0);
@@ -227,7 +202,7 @@ static void doubles_keep_their_bits(void **unused)
     const struct gb_worker worker = log_worker(1);
     struct log_harness sqlite;
     (void)unused;
-    open_it(&sqlite, "");
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     for (size_t i = 0; i < sizeof(doubles) / sizeof(doubles[0]); i++) {
         struct gb_event event = unfinished(i);
         event.kind = GB_EVENT_GAUGE;
@@ -281,7 +256,7 @@ static void views_answer(void **unused)
     struct log_harness sqlite;
     (void)unused;
     next_seq = 0;
-    open_it(&sqlite, "");
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     send(&sqlite, GB_EVENT_TIMING, 0, &top, 1000);
     send(&sqlite, GB_EVENT_TIMING, 0, &inner, 300);
     send(&sqlite, GB_EVENT_TIMING, GB_EVENT_FAILED, &inner, 100);
@@ -332,13 +307,13 @@ static void views_answer(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_event_is_there_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(indices_wrap, setup, teardown),
-        cmocka_unit_test_setup_teardown(gaps_and_losses_are_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_end_is_told_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(values_read_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(doubles_keep_their_bits, setup, teardown),
-        cmocka_unit_test_setup_teardown(views_answer, setup, teardown),
+        SQLITE_TEST(every_event_is_there_once),
+        SQLITE_TEST(indices_wrap),
+        SQLITE_TEST(gaps_and_losses_are_told),
+        SQLITE_TEST(an_end_is_told_once),
+        SQLITE_TEST(values_read_back),
+        SQLITE_TEST(doubles_keep_their_bits),
+        SQLITE_TEST(views_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

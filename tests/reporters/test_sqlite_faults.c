@@ -19,34 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/reporters/log_harness.h"
 #include "tests/reporters/sqlite_inject.h"
-#include "tests/reporters/sqlite_query.h"
-
-static char directory[64], path[96];
-
-static int setup(void **unused)
-{
-    (void)unused;
-    log_directory_make(directory);
-    snprintf(path, sizeof(path), "%s/t.db", directory);
-    return 0;
-}
-
-static int teardown(void **unused)
-{
-    (void)unused;
-    inject_stop();
-    log_directory_remove(directory);
-    return 0;
-}
-
-static int open_it(struct log_harness *harness)
-{
-    char spec[160];
-    snprintf(spec, sizeof(spec), "sqlite:path=%s", path);
-    return log_harness_open_any(harness, directory, spec);
-}
+#include "tests/reporters/sqlite_scene.h"
 
 static int64_t count_rows(const char *file)
 {
@@ -83,7 +57,7 @@ static void a_lock_only_delays(void **unused)
     struct log_harness sqlite;
     sqlite3 *other = NULL;
     (void)unused;
-    assert_int_equal(open_it(&sqlite), 0);
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other, "begin immediate; create table theirs (x)", NULL, NULL, NULL), SQLITE_OK);
     log_send(&sqlite, &worker, 0, 0, 100);
@@ -108,7 +82,7 @@ static void a_full_disk_only_delays(enum fault fault)
     struct log_harness sqlite;
     uint64_t next = 0;
     unsigned failed = 0, at = 1;
-    assert_int_equal(open_it(&sqlite), 0);
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     for (bool reached = true; reached; at++) {
         log_send(&sqlite, &worker, at % 3, next, next + 400);
         inject(at, fault);
@@ -146,14 +120,14 @@ static void what_waits_at_the_end_is_told(void **unused)
     const struct gb_worker worker = log_worker(1);
     struct log_harness sqlite;
     (void)unused;
-    assert_int_equal(open_it(&sqlite), 0);
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     log_send(&sqlite, &worker, 0, 0, 100);
     inject(1, FAULT_FULL);
     assert_int_equal(log_flush(&sqlite), -EAGAIN);
     log_harness_close(&sqlite);
     inject_stop();
     assert_non_null(strstr(sqlite.said, "100 events could not be stored"));
-    assert_int_equal(open_it(&sqlite), 0);
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     log_send(&sqlite, &worker, 0, 0, 100); /* the next one gets them again */
     log_harness_close(&sqlite);
     query_check(path);
@@ -164,11 +138,11 @@ static void the_second_collector_is_refused(void **unused)
 {
     struct log_harness first, second;
     (void)unused;
-    assert_int_equal(open_it(&first), 0);
-    assert_int_equal(open_it(&second), -EBUSY);
+    assert_int_equal(sqlite_open_it(&first, ""), 0);
+    assert_int_equal(sqlite_open_it(&second, ""), -EBUSY);
     assert_non_null(strstr(second.said, "is locked: another reporter writes to it"));
     log_harness_close(&first);
-    assert_int_equal(open_it(&second), 0);
+    assert_int_equal(sqlite_open_it(&second, ""), 0);
     log_harness_close(&second);
 }
 
@@ -177,7 +151,7 @@ static void expect_refused(const char *why)
     struct log_harness sqlite;
     struct stat before, after;
     assert_int_equal(lstat(path, &before), 0);
-    if (open_it(&sqlite) == 0)
+    if (sqlite_open_it(&sqlite, "") == 0)
         fail_msg("accepted, and should have been told that it %s", why);
     if (!strstr(sqlite.said, why))
         fail_msg("'%s' does not say that it %s", sqlite.said, why);
@@ -211,7 +185,7 @@ static void what_is_not_ours_is_left_alone(void **unused)
     expect_refused("is a database of another program");
     unlink(path);
 
-    assert_int_equal(open_it(&sqlite), 0);
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     log_harness_close(&sqlite);
     query_run(path, "pragma user_version = 99");
     expect_refused("has version 99 of the schema");
@@ -228,7 +202,7 @@ static void make_original(void)
 {
     const struct gb_worker worker = log_worker(1);
     struct log_harness sqlite;
-    assert_int_equal(open_it(&sqlite), 0);
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     log_send_state(&sqlite, &worker, GB_EVENT_STARTED);
     for (uint32_t ring = 0; ring < 4; ring++)
         log_send(&sqlite, &worker, ring, 0, 500);
@@ -244,7 +218,7 @@ static bool take_over(const void *bytes, size_t size, bool *ret_moved)
     struct log_harness sqlite;
     int64_t before = 0;
     write_file(path, bytes, size);
-    if (open_it(&sqlite)) {
+    if (sqlite_open_it(&sqlite, "")) {
         snprintf(refusal, sizeof(refusal), "%.*s", (int)sizeof(refusal) - 1, sqlite.said);
         return false;
     }
@@ -323,7 +297,7 @@ static void damage_in_use_loses_nothing(void **unused)
     const struct gb_worker worker = log_worker(1);
     struct log_harness sqlite;
     (void)unused;
-    assert_int_equal(open_it(&sqlite), 0);
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     log_send(&sqlite, &worker, 0, 0, 100);
     log_send(&sqlite, &worker, 1, 0, 100);
     assert_int_equal(log_flush(&sqlite), 0);
@@ -351,7 +325,7 @@ static void a_renamed_file_is_left_whole(void **unused)
     char before[128];
     (void)unused;
     snprintf(before, sizeof(before), "%s.1", path);
-    assert_int_equal(open_it(&sqlite), 0);
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     log_send(&sqlite, &worker, 0, 0, 100);
     assert_int_equal(log_flush(&sqlite), 0);
     log_send(&sqlite, &worker, 0, 100, 150);
@@ -371,7 +345,7 @@ static void a_removed_file_is_made_again(void **unused)
     const struct gb_worker worker = log_worker(1);
     struct log_harness sqlite;
     (void)unused;
-    assert_int_equal(open_it(&sqlite), 0);
+    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
     log_send(&sqlite, &worker, 0, 0, 100);
     assert_int_equal(log_flush(&sqlite), 0);
     log_send(&sqlite, &worker, 0, 100, 150);
@@ -386,17 +360,17 @@ static void a_removed_file_is_made_again(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_lock_only_delays, setup, teardown),
-        cmocka_unit_test_setup_teardown(full, setup, teardown),
-        cmocka_unit_test_setup_teardown(in_error, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_waits_at_the_end_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_second_collector_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_not_ours_is_left_alone, setup, teardown),
-        cmocka_unit_test_setup_teardown(flipped_bytes_move_it_aside, setup, teardown),
-        cmocka_unit_test_setup_teardown(so_do_missing_ends, setup, teardown),
-        cmocka_unit_test_setup_teardown(damage_in_use_loses_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_renamed_file_is_left_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_removed_file_is_made_again, setup, teardown),
+        SQLITE_TEST(a_lock_only_delays),
+        SQLITE_TEST(full),
+        SQLITE_TEST(in_error),
+        SQLITE_TEST(what_waits_at_the_end_is_told),
+        SQLITE_TEST(the_second_collector_is_refused),
+        SQLITE_TEST(what_is_not_ours_is_left_alone),
+        SQLITE_TEST(flipped_bytes_move_it_aside),
+        SQLITE_TEST(so_do_missing_ends),
+        SQLITE_TEST(damage_in_use_loses_nothing),
+        SQLITE_TEST(a_renamed_file_is_left_whole),
+        SQLITE_TEST(a_removed_file_is_made_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,32 +15,7 @@
 #include <time.h>
 
 #include "collector/reporters/sqlite_schema.h"
-#include "tests/reporters/log_harness.h"
-#include "tests/reporters/sqlite_query.h"
-
-static char directory[64], path[96];
-
-static int setup(void **unused)
-{
-    (void)unused;
-    log_directory_make(directory);
-    snprintf(path, sizeof(path), "%s/t.db", directory);
-    return 0;
-}
-
-static int teardown(void **unused)
-{
-    (void)unused;
-    log_directory_remove(directory);
-    return 0;
-}
-
-static int open_it(struct log_harness *harness, const char *more)
-{
-    char spec[160];
-    snprintf(spec, sizeof(spec), "sqlite:path=%s%s", path, more);
-    return log_harness_open_any(harness, directory, spec);
-}
+#include "tests/reporters/sqlite_scene.h"
 
 /* Events with an attribute each, that ended `age_s` ago. */
 static void send_aged(struct log_harness *sqlite, uint32_t id, uint64_t first, uint64_t next, int64_t age_s)
@@ -78,7 +53,7 @@ static void old_events_go(void **unused)
     const struct gb_worker gone = log_worker(1), stays = log_worker(2);
     struct log_harness sqlite;
     (void)unused;
-    assert_int_equal(open_it(&sqlite, ",keep=1h"), 0);
+    assert_int_equal(sqlite_open_it(&sqlite, ",keep=1h"), 0);
     send_aged(&sqlite, 1, 0, 20000, 7200);
     log_send_state(&sqlite, &gone, GB_EVENT_FINISHED);
     send_aged(&sqlite, 2, 0, 1000, 3700);
@@ -115,7 +90,7 @@ static void size_is_bounded(void **unused)
     struct stat status;
     uint64_t next = 0;
     (void)unused;
-    assert_int_equal(open_it(&sqlite, ",max_size=1MiB"), 0);
+    assert_int_equal(sqlite_open_it(&sqlite, ",max_size=1MiB"), 0);
     for (int i = 0; i < 60; i++, next += 2000) {
         send_aged(&sqlite, 1, next, next + 2000, 0);
         assert_int_equal(log_flush(&sqlite), 0);
@@ -128,7 +103,7 @@ static void size_is_bounded(void **unused)
     query_check(path);
     assert_int_equal(stat(path, &status), 0);
     assert_true(status.st_size < 2 << 20);
-    assert_int_equal(open_it(&sqlite, ",max_size=1MiB"), 0); /* cursors are not removed */
+    assert_int_equal(sqlite_open_it(&sqlite, ",max_size=1MiB"), 0); /* cursors are not removed */
     send_aged(&sqlite, 1, 0, next, 0);
     assert_int_equal(sqlite.skipped, next);
     log_harness_close(&sqlite);
@@ -138,7 +113,7 @@ static void a_tiny_size_is_refused(void **unused)
 {
     struct log_harness sqlite;
     (void)unused;
-    assert_int_equal(open_it(&sqlite, ",max_size=64KiB"), -EINVAL);
+    assert_int_equal(sqlite_open_it(&sqlite, ",max_size=64KiB"), -EINVAL);
     assert_non_null(strstr(sqlite.said, "1MiB and more are accepted"));
 }
 
@@ -169,10 +144,10 @@ static void the_schema_moves_on_whole(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(old_events_go, setup, teardown),
-        cmocka_unit_test_setup_teardown(size_is_bounded, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_tiny_size_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_schema_moves_on_whole, setup, teardown),
+        SQLITE_TEST(old_events_go),
+        SQLITE_TEST(size_is_bounded),
+        SQLITE_TEST(a_tiny_size_is_refused),
+        SQLITE_TEST(the_schema_moves_on_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
