@@ -3,6 +3,7 @@
 #ifndef GB_TESTS_REPORTERS_SQLITE_SCENE_H
 #define GB_TESTS_REPORTERS_SQLITE_SCENE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "tests/reporters/log_harness.h"
@@ -16,5 +17,10 @@ int sqlite_tear_down(void **state);
 
 /* 0 or the error of open; `more`: further options, each after a comma. */
 int sqlite_open_it(struct log_harness *harness, const char *more);
+
+int64_t count_rows(const char *file);
+void write_file(const char *file, const void *bytes, size_t length);
+/* The one file in the directory whose name says damaged, without its WAL; NULL: none. Valid until the next call. */
+const char *damaged_file(void);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `sqlite` when something is wrong with its file: locked, on a full disk, damaged, somebody else's, moved. Whatever happens, each event that
+ * `sqlite` when something is wrong with its file: locked, on a full disk, somebody else's, moved. Whatever happens, each event that
  * was handed over is in one database, once, or waits; and a file that is not ours is not touched.
  */
 #include <setjmp.h>
@@ -9,47 +9,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/reporters/sqlite_inject.h"
 #include "tests/reporters/sqlite_scene.h"
-
-static int64_t count_rows(const char *file)
-{
-    return query_number(file, "select count(*) from timings");
-}
-
-static void write_file(const char *file, const void *bytes, size_t length)
-{
-    FILE *out = fopen(file, "we");
-    assert_non_null(out);
-    assert_int_equal(fwrite(bytes, 1, length, out), length);
-    assert_int_equal(fclose(out), 0);
-}
-
-/* The one file in the directory whose name says damaged, without its WAL; NULL: none. */
-static const char *damaged_file(void)
-{
-    static char name[512];
-    DIR *stream = opendir(directory);
-    name[0] = 0;
-    for (const struct dirent *entry; stream && (entry = readdir(stream));) {
-        if (strstr(entry->d_name, ".damaged-") && !strstr(entry->d_name, "-wal") && !strstr(entry->d_name, "-shm")) {
-            assert_int_equal(name[0], 0);
-            snprintf(name, sizeof(name), "%s/%s", directory, entry->d_name);
-        }
-    }
-    closedir(stream);
-    return name[0] ? name : NULL;
-}
 
 static void a_lock_only_delays(void **unused)
 {
@@ -191,133 +160,6 @@ static void what_is_not_ours_is_left_alone(void **unused)
     expect_refused("has version 99 of the schema");
 }
 
-/* ---- damage ---- */
-
-static char *original;
-static size_t original_size;
-static char refusal[512];
-
-/* A database with rows in several pages of each kind, closed. */
-static void make_original(void)
-{
-    const struct gb_worker worker = log_worker(1);
-    struct log_harness sqlite;
-    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
-    log_send_state(&sqlite, &worker, GB_EVENT_STARTED);
-    for (uint32_t ring = 0; ring < 4; ring++)
-        log_send(&sqlite, &worker, ring, 0, 500);
-    log_harness_close(&sqlite);
-    original = log_read_file(path, &original_size);
-}
-
-/* What a collector does with this file: every event that it is given afterwards is there once: in the file at the path, but for those that
- * were stored before the damage was met. */
-static bool take_over(const void *bytes, size_t size, bool *ret_moved)
-{
-    const struct gb_worker worker = log_worker(2);
-    struct log_harness sqlite;
-    int64_t before = 0;
-    write_file(path, bytes, size);
-    if (sqlite_open_it(&sqlite, "")) {
-        snprintf(refusal, sizeof(refusal), "%.*s", (int)sizeof(refusal) - 1, sqlite.said);
-        return false;
-    }
-    for (int64_t i = 0; i < 5; i++) {
-        log_send(&sqlite, &worker, 0, (uint64_t)i * 100, (uint64_t)i * 100 + 150); /* half of it again */
-        if (log_flush(&sqlite))
-            fail_msg("not stored: %s", sqlite.said);
-        if (!damaged_file())
-            before = i * 100 + 150;
-    }
-    log_harness_close(&sqlite);
-    *ret_moved = damaged_file() != NULL;
-    if (*ret_moved) {
-        query_check(path);
-        assert_int_equal(count_rows(path), 550 - before);
-        assert_non_null(strstr(sqlite.said, "is damaged ("));
-    } else {
-        assert_int_equal(query_number(path, "select count(*) from timings where thread_id in (select thread_id from "
-                                            "threads join workers using (worker_id) where pid = 4713)"),
-                         550);
-    }
-    return true;
-}
-
-static void clean_up(void)
-{
-    log_directory_remove(directory);
-    mkdir(directory, 0700);
-}
-
-static void flipped_bytes_move_it_aside(void **unused)
-{
-    unsigned moved_count = 0, used = 0;
-    (void)unused;
-    make_original();
-    for (size_t at = 0; at < original_size; at += at < 120 ? 1 : 397) {
-        bool moved = false;
-        clean_up();
-        original[at] = (char)(original[at] ^ 0xff);
-        bool opened = take_over(original, original_size, &moved);
-        original[at] = (char)(original[at] ^ 0xff);
-        if (!opened && at / 4 != 60 / 4 && at / 4 != 68 / 4) /* its version, and whose it is */
-            fail_msg("byte %zu: refused: %s", at, refusal);
-        moved_count += moved;
-        used += opened && !moved;
-    }
-    print_message("%u moved aside, %u used on\n", moved_count, used);
-    assert_true(moved_count > 50);
-    free(original);
-}
-
-static void so_do_missing_ends(void **unused)
-{
-    static const size_t sizes[] = {1, 50, 100, 511, 512, 4096, 8191, 8192, 8193, 40000};
-    (void)unused;
-    make_original();
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        bool moved = false;
-        clean_up();
-        bool opened = take_over(original, sizes[i], &moved);
-        if (sizes[i] < 16) /* no one could say whose that was */
-            assert_false(opened);
-        else
-            assert_true(opened && moved);
-    }
-    memset(original, 0, original_size); /* as a file system leaves it after a crash */
-    bool moved = false;
-    clean_up();
-    assert_true(take_over(original, original_size, &moved) && moved);
-    free(original);
-}
-
-/* Damage that shows while it is in use: what is held goes into the new one, and so do the cursors. */
-static void damage_in_use_loses_nothing(void **unused)
-{
-    const struct gb_worker worker = log_worker(1);
-    struct log_harness sqlite;
-    (void)unused;
-    assert_int_equal(sqlite_open_it(&sqlite, ""), 0);
-    log_send(&sqlite, &worker, 0, 0, 100);
-    log_send(&sqlite, &worker, 1, 0, 100);
-    assert_int_equal(log_flush(&sqlite), 0);
-    query_run(path, "drop view slowest_scopes; drop table timings");
-    log_send(&sqlite, &worker, 0, 100, 150);
-    assert_int_equal(log_flush(&sqlite), 0);
-    if (!strstr(sqlite.said, "no such table"))
-        fail_msg("said: %s", sqlite.said);
-    log_send(&sqlite, &worker, 0, 100, 170); /* known, though no row of it was committed before */
-    log_send(&sqlite, &worker, 1, 50, 110);
-    log_harness_close(&sqlite);
-    assert_int_equal(sqlite.skipped, 50 + 50);
-    query_check(path);
-    assert_int_equal(count_rows(path), 50 + 20 + 10);
-    assert_int_equal(query_number(damaged_file(), "select sum(next) from cursors"), 200);
-    assert_int_equal(query_number(path, "select sum(next) from cursors"), 170 + 110);
-}
-
-/* ---- moved ---- */
-
 static void a_renamed_file_is_left_whole(void **unused)
 {
     const struct gb_worker worker = log_worker(1);
@@ -366,9 +208,6 @@ int main(void)
         SQLITE_TEST(what_waits_at_the_end_is_told),
         SQLITE_TEST(the_second_collector_is_refused),
         SQLITE_TEST(what_is_not_ours_is_left_alone),
-        SQLITE_TEST(flipped_bytes_move_it_aside),
-        SQLITE_TEST(so_do_missing_ends),
-        SQLITE_TEST(damage_in_use_loses_nothing),
         SQLITE_TEST(a_renamed_file_is_left_whole),
         SQLITE_TEST(a_removed_file_is_made_again),
     };
