@@ -213,7 +213,8 @@ static int keep_complaint(void *context, int columns, char **values, char **name
     return 0;
 }
 
-/* The header says whose it is from the first write on: it is set before WAL mode keeps it out of the file. */
+/* The header says whose it is from the first write on: it is set before WAL mode keeps it out of the file. Again when there is no table yet:
+ * a header that a killed collector was just writing is taken back when SQLite opens the file. */
 static int configure(sqlite3 *db, bool is_new)
 {
     char text[96];
@@ -247,15 +248,14 @@ static int open_sqlite(struct database *database, enum content content, int64_t 
     if (result == SQLITE_OK) {
         sqlite3_extended_result_codes(database->db, 1);
         sqlite3_busy_timeout(database->db, DATABASE_OPEN_MS);
-        if (content != CONTENT_OURS)
-            result = sqlite_query_number(database->db, "select count(*) from sqlite_schema", &tables);
+        result = sqlite_query_number(database->db, "select count(*) from sqlite_schema", &tables);
     }
     if (content == CONTENT_OTHER && (tables > 0 || database_is_damaged(result))) {
         snprintf(why, why_size, "is a database of another program; it is left alone, name another file");
         return SQLITE_AUTH;
     }
     if (result == SQLITE_OK)
-        result = configure(database->db, content != CONTENT_OURS);
+        result = configure(database->db, tables == 0);
     if (result == SQLITE_OK && content == CONTENT_OURS && size <= CHECKED_BYTES)
         result = sqlite3_exec(database->db, "pragma quick_check(1)", keep_complaint, complaint, NULL);
     if (result == SQLITE_OK && sqlite3_db_readonly(database->db, "main")) /* we could open it for writing */
