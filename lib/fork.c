@@ -19,12 +19,12 @@ static struct gb_thread *running;
  * memory: the ring has one writer, and that is the parent's thread. */
 static void leave_parent(void)
 {
-    struct gb_thread *self = gb_self;
-    if ((uintptr_t)self <= (uintptr_t)THREAD_LATE)
+    struct gb_thread *self = gb_mine.self;
+    if (!thread_has_ring(self))
         return;
     gb_inherited = scope_top(self)->path;
-    gb_self = NULL;
-    running = self->busy ? self : NULL;
+    running = thread_is_busy(self) ? self : NULL;
+    gb_mine = (struct gb_mine){.self = THREAD_NONE};
     if (running) {
         running->orphan = 0;
         rings_detach(running);

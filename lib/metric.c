@@ -57,13 +57,11 @@ static inline __attribute__((always_inline)) void emit_metric(struct gb_name *na
 {
     /* without meaning where the clock is no counter */
     uint64_t now = clock_counter();
-    struct gb_thread *self = gb_self;
-    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE || self->busy || bad || !clock_is_counter())) {
+    struct gb_thread *self = gb_mine.self;
+    if (unlikely(bad || !emit_enter_usual(self))) {
         emit_general(name, what, value, bad, attrs, count);
         return;
     }
-    self->busy = 1;
-    signal_fence();
 
     const struct open_scope *top = scope_top(self);
     uint64_t at = self->tail, *word = self->slots[at & self->mask].word;
@@ -80,11 +78,11 @@ static inline __attribute__((always_inline)) void emit_metric(struct gb_name *na
     word[3] = (uint64_t)top->call << 32;
     word[4] = keys;
     ring_publish(self, at + 1);
-    emit_leave(self);
+    emit_leave_usual(self);
     return;
 
 general:
-    self->busy = 0;
+    emit_leave_usual(self);
     emit_general(name, what, value, bad, attrs, count);
 }
 

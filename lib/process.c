@@ -34,6 +34,7 @@ static void switch_to(uint32_t state)
 {
     /* release: whoever sees *on* (acquire, or the first look at gb_process under a dependency on it) sees the segment */
     __atomic_store_n(&gb_switch_.state, state, __ATOMIC_RELEASE);
+    __atomic_store_n(&gb_wiped.on, state == GB_ON_STATE_, __ATOMIC_RELAXED);
 }
 
 static uint64_t max_bytes(int directory_fd)

@@ -27,20 +27,24 @@
 /* Orders memory operations for a signal handler of the same thread, and for whoever reads the segment after a kill. */
 #define signal_fence() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
-/* The caller has looked at the switch (gb_enabled): in the child of a fork its page is wiped, and gb_self is the parent's. */
+/* The caller has looked at the switch (gb_enabled): in the child of a fork its page is wiped, and gb_mine is the parent's. */
 static inline struct gb_thread *emit_enter(void)
 {
-    struct gb_thread *self = gb_self;
-    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE)) {
+    struct gb_thread *self = gb_mine.self, *ready = gb_mine.ready;
+    if (unlikely(!thread_has_ring(self))) {
         self = thread_lease();
         if (!self)
             return NULL;
+    } else if (unlikely(ready && ready != self)) {
+        thread_left(ready);
     }
-    if (unlikely(self->busy)) {
+    if (unlikely(thread_is_busy(self))) {
         self = thread_reentered(self);
         if (!self)
             return NULL;
     }
+    gb_mine.ready = NULL;
+    signal_fence();
     self->busy = 1;
     signal_fence();
     return self;
@@ -50,8 +54,28 @@ static inline void emit_leave(struct gb_thread *self)
 {
     signal_fence();
     self->busy = 0;
-    if (unlikely(self->orphan))
-        thread_return(self);
+    signal_fence();
+    if (likely(gb_mine.self == self))
+        gb_mine.ready = self->rest;
+    else
+        thread_left(self);
+}
+
+/* The same, faster, where there is nothing to do but to begin: else false, and emit_enter finds out why. */
+static inline bool emit_enter_usual(struct gb_thread *self)
+{
+    if (unlikely(gb_mine.ready != self))
+        return false;
+    gb_mine.ready = NULL;
+    signal_fence();
+    return true;
+}
+
+/* When another ring was leased meanwhile, the next emit finds `ready` to be another than gb_mine.self, and returns this one. */
+static inline void emit_leave_usual(struct gb_thread *self)
+{
+    signal_fence();
+    gb_mine.ready = self;
 }
 
 /* Counts an event that is dropped. After `attempted` of that event. */

@@ -16,6 +16,7 @@
 #include "lib/clock.h"
 #include "lib/path.h"
 #include "lib/ring.h"
+#include "lib/slow.h"
 #include "lib/stack.h"
 
 static inline uint64_t anchor_bit(uintptr_t anchor)
@@ -201,13 +202,6 @@ static __attribute__((noinline)) struct gb_scope begin_general(struct gb_name *n
     return scope;
 }
 
-/* Leaves an emit as emit_leave does, when another ring was leased over its head. */
-static __attribute__((noinline)) struct gb_scope leave_orphan(struct gb_thread *self, struct gb_scope scope)
-{
-    thread_return(self);
-    return scope;
-}
-
 /* Keeps the compiler from working out an address again that it has. */
 #define OPAQUE(pointer) __asm__("" : "+r"(pointer))
 
@@ -222,12 +216,10 @@ static inline __attribute__((always_inline)) struct gb_scope begin_usual(enum at
                                                                          const struct gb_attr *attrs, uint32_t count,
                                                                          void *anchor, uintptr_t below)
 {
-    struct gb_thread *self = gb_self;
+    struct gb_thread *self = gb_mine.self;
     uintptr_t here = (uintptr_t)anchor;
-    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE || self->busy || !clock_is_counter()))
+    if (unlikely(!emit_enter_usual(self)))
         return begin_general(name, attrs, count, anchor, below);
-    self->busy = 1;
-    signal_fence();
 
     uint32_t index = self->depth;
     struct open_scope *top = &self->open[index];
@@ -254,13 +246,11 @@ static inline __attribute__((always_inline)) struct gb_scope begin_usual(enum at
     }
     word[1] = clock_counter();
     publish_depth(self, index + 1);
-    signal_fence();
-    self->busy = 0;
-    struct gb_scope scope = {here};
-    return unlikely(self->orphan) ? leave_orphan(self, scope) : scope;
+    emit_leave_usual(self);
+    return (struct gb_scope){here};
 
 general:
-    self->busy = 0;
+    emit_leave_usual(self);
     return begin_general(name, attrs, count, anchor, below);
 }
 
@@ -310,7 +300,8 @@ static __attribute__((noinline)) void end_general(struct gb_scope scope, uint64_
 {
     if (!clock_is_counter())
         end = clock_monotonic_ns();
-    struct gb_thread *self = emit_enter();
+    /* at the very end of a thread there is nothing of ours to end */
+    struct gb_thread *self = thread_has_ring(gb_mine.self) ? emit_enter() : NULL;
     if (!self)
         return;
     if (scope_top(self)->anchor == scope.token || unwind_to(self, scope.token)) {
@@ -329,7 +320,7 @@ static __attribute__((noinline)) void end_with_ext(struct gb_thread *self, const
     const struct open_scope *top = scope_top(self);
     ring_emit(self, word, self->arena + top->ext_offset, top->ext_length);
     publish_depth(self, self->depth - 1);
-    emit_leave(self);
+    emit_leave_usual(self);
 }
 
 /* The usual case, as above: the innermost scope ends, and there is room in the ring. */
@@ -337,23 +328,20 @@ void gb_scope_end_(struct gb_scope scope)
 {
     /* first of all, so that what follows is not part of the scope; without meaning where the clock is no counter */
     uint64_t end = clock_counter();
-    struct gb_thread *self = gb_self;
-    /* in the child of a fork, or at the very end of a thread, there is nothing of ours to end */
-    if (unlikely((uintptr_t)self <= (uintptr_t)THREAD_LATE ||
-                 __atomic_load_n(&gb_switch_.state, __ATOMIC_RELAXED) != GB_ON_STATE_))
+    struct gb_thread *self = gb_mine.self;
+    /* in the child of a fork there is nothing of ours to end */
+    if (unlikely(!__atomic_load_n(&gb_wiped.on, __ATOMIC_RELAXED)))
         return;
-    if (unlikely(self->busy || !clock_is_counter())) {
+    if (unlikely(!emit_enter_usual(self))) {
         end_general(scope, end);
         return;
     }
-    self->busy = 1;
-    signal_fence();
 
     uint32_t index = self->depth - 1;
     const struct open_scope *top = &self->open[index + 1];
     uint64_t at = self->tail;
     if (unlikely(top->anchor != scope.token || index >= GBW_FRAMES - 1 || (int64_t)(self->limit - at) <= 0)) {
-        self->busy = 0;
+        emit_leave_usual(self);
         end_general(scope, end);
         return;
     }
@@ -367,7 +355,7 @@ void gb_scope_end_(struct gb_scope scope)
     ring_copy_record(self->slots[at & self->mask].word, word);
     ring_publish(self, at + 1);
     publish_depth(self, index);
-    emit_leave(self);
+    emit_leave_usual(self);
 }
 
 void gb_attr_(struct gb_attr attr)

@@ -18,10 +18,7 @@
 #define NAP_NS 50000
 #define BOUND_NS 50000000u /* only a holder that the scheduler keeps away makes anybody wait that long */
 
-static struct {
-    uint32_t held;
-    uint32_t reserved[GBW_PAGE / 4 - 1];
-} __attribute__((aligned(4096))) lock_page;
+struct wiped gb_wiped;
 
 void slow_begin(struct slow *slow)
 {
@@ -42,8 +39,8 @@ void slow_end(const struct slow *slow)
 static bool try_lock(void)
 {
     /* acquire: pairs with the release in slow_unlock */
-    return __atomic_load_n(&lock_page.held, __ATOMIC_RELAXED) == 0 &&
-           __atomic_exchange_n(&lock_page.held, 1, __ATOMIC_ACQUIRE) == 0;
+    return __atomic_load_n(&gb_wiped.held, __ATOMIC_RELAXED) == 0 &&
+           __atomic_exchange_n(&gb_wiped.held, 1, __ATOMIC_ACQUIRE) == 0;
 }
 
 bool slow_lock(void)
@@ -67,7 +64,7 @@ bool slow_lock(void)
 
 void slow_unlock(void)
 {
-    __atomic_store_n(&lock_page.held, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&gb_wiped.held, 0, __ATOMIC_RELEASE);
 }
 
 void wipe_on_fork(void *page, unsigned long bytes)
@@ -78,10 +75,11 @@ void wipe_on_fork(void *page, unsigned long bytes)
 
 void slow_start(void)
 {
-    wipe_on_fork(&lock_page, sizeof lock_page);
+    wipe_on_fork(&gb_wiped, sizeof gb_wiped);
 }
 
 void slow_after_fork(void)
 {
-    __atomic_store_n(&lock_page.held, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&gb_wiped.held, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&gb_wiped.on, 0, __ATOMIC_RELAXED);
 }

@@ -11,6 +11,18 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+/* A page that is wiped in the child of a fork. */
+struct wiped {
+    uint32_t held; /* the lock */
+    uint32_t reserved_0[15];
+    uint32_t
+        on; /* 1: gb_switch_.state is GB_ON_STATE_. For the end of a scope: the program has the switch itself, so that the
+                  * library reaches it only by way of a table */
+    uint32_t reserved_1[1024 - 17];
+} __attribute__((aligned(4096)));
+extern struct wiped gb_wiped __attribute__((visibility("hidden")));
 
 struct slow {
     sigset_t mask;

@@ -28,7 +28,7 @@
 #define STARVED_NS 100000000u /* a thread that got no ring tries again after that, or when one comes back */
 #define POSTPONED 1u          /* bit in the key's value */
 
-__thread struct gb_thread *gb_self;
+__thread struct gb_mine gb_mine = {.self = THREAD_NONE};
 
 static pthread_key_t end_key;
 static bool end_key_made;
@@ -68,11 +68,6 @@ void thread_refuse(enum gbw_cause cause)
         thread_early_refusals();
 }
 
-static bool has_ring(void)
-{
-    return (uintptr_t)gb_self > (uintptr_t)THREAD_LATE;
-}
-
 /* Everything of the thread before is forgotten but what belongs to the ring: its indices, its counts, and the path cache, which
  * holds for the whole process. */
 static void reset(struct gb_thread *self)
@@ -82,6 +77,7 @@ static void reset(struct gb_thread *self)
     self->open[0] = (struct open_scope){.anchor = UINTPTR_MAX, .path = gb_inherited};
     self->tokens = (uint64_t)__atomic_add_fetch(&leases, 1, __ATOMIC_RELAXED) << 32 | 1;
     self->stack_low = self->stack_high = 0;
+    self->rest = clock_is_counter() ? self : NULL;
     self->refusals = 0;
     self->refused_at = 0;
     memset(self->calls, 0, self->calls_high * sizeof *self->calls);
@@ -161,7 +157,7 @@ static struct gb_thread *lease(void)
     if (end_key_made)
         pthread_setspecific(end_key, self);
     self->busy = 0;
-    gb_self = self;
+    gb_mine = (struct gb_mine){.self = self, .ready = self->rest};
     return self;
 }
 
@@ -178,10 +174,11 @@ struct gb_thread *thread_lease(void)
         self = NULL;
     else if (error)
         thread_refuse(GBW_BUSY);
-    else if (gb_self == THREAD_LATE)
+    else if (gb_mine.self == THREAD_LATE)
         thread_refuse(GBW_LATE);
     else
-        self = has_ring() ? gb_self : lease(); /* a signal handler may have been here just before */
+        self = thread_has_ring(gb_mine.self) ? gb_mine.self
+                                             : lease(); /* a signal handler may have been here just before */
     slow_end(&slow);
     return self;
 }
@@ -197,7 +194,7 @@ struct gb_thread *thread_reentered(struct gb_thread *self)
         self->refusals = 0;
     }
     /* a handler that left by siglongjmp never lets the emit go on: do not refuse for ever */
-    if (++self->refusals > REFUSALS_MAX && self == gb_self) {
+    if (++self->refusals > REFUSALS_MAX && self == gb_mine.self) {
         fresh = lease();
         self->orphan = fresh != NULL;
     } else {
@@ -216,11 +213,14 @@ static void give(struct gb_thread *self)
     rings_give(self);
 }
 
-void thread_return(struct gb_thread *self)
+void thread_left(struct gb_thread *orphan)
 {
     struct slow slow;
     slow_begin(&slow);
-    give(self);
+    if (orphan->orphan)
+        give(orphan);
+    struct gb_thread *self = gb_mine.self;
+    gb_mine.ready = thread_has_ring(self) ? self->rest : NULL;
     slow_end(&slow);
 }
 
@@ -235,11 +235,13 @@ static void thread_ends(void *value)
         return;
     }
     slow_begin(&slow);
-    if (__atomic_load_n(&gb_switch_.state, __ATOMIC_RELAXED) == GB_ON_STATE_ && has_ring()) {
-        struct gb_thread *self = gb_self;
-        if (!self->busy)
+    struct gb_thread *self = gb_mine.self, *ready = gb_mine.ready;
+    if (__atomic_load_n(&gb_switch_.state, __ATOMIC_RELAXED) == GB_ON_STATE_ && thread_has_ring(self)) {
+        if (ready && ready != self)
+            thread_left(ready);
+        if (!thread_is_busy(self))
             give(self);
-        gb_self = THREAD_LATE;
+        gb_mine = (struct gb_mine){.self = THREAD_LATE};
     }
     slow_end(&slow);
 }

@@ -42,15 +42,16 @@ struct gb_thread {
     const struct gbw_consumer *consumer;
     struct gbw_record *slots;
     uint8_t *arena;
-    uint64_t mask;   /* slots - 1 */
-    uint64_t tail;   /* our copy */
-    uint64_t limit;  /* an emit whose last slot would be at or beyond takes the slow path: the ring is full, the
+    uint64_t mask;          /* slots - 1 */
+    uint64_t tail;          /* our copy */
+    uint64_t limit;         /* an emit whose last slot would be at or beyond takes the slow path: the ring is full, the
                            * half-full mark is passed, or a lease or lost record must go first */
-    uint32_t busy;   /* re-entrancy mark: 1 inside an emit. Also 1 while the block is in the pool */
-    uint32_t orphan; /* 1: another ring was leased over this one's head; its last emit returns it */
-    uint32_t depth;  /* open scopes */
-    uint32_t roots;  /* root scopes begun */
-    uint64_t tokens; /* next token of spans and contexts; its high half is unique to the lease */
+    struct gb_thread *rest; /* gb_mine.ready outside of emits: this; NULL where the clock is no counter */
+    uint32_t busy;          /* 1 inside an emit that is not on the usual way. Also 1 while the block is in the pool */
+    uint32_t orphan;        /* 1: another ring was leased over this one's head; its last emit returns it */
+    uint32_t depth;         /* open scopes */
+    uint32_t roots;         /* root scopes begun */
+    uint64_t tokens;        /* next token of spans and contexts; its high half is unique to the lease */
     uintptr_t stack_low, stack_high; /* the mapping of the stack that was looked at last; 0: none */
     uint32_t *calls;                 /* call counts by path id: GBW_NAMES_MAX of them, mapped lazily */
     uint32_t calls_high; /* ids at and above were never counted by this block: a new lease clears what is below */
@@ -89,9 +90,30 @@ static inline uint32_t arena_used(const struct open_scope *top)
     return top->ext_offset + top->ext_length;
 }
 
-/* NULL before the first emit of a thread; THREAD_LATE after its ring was returned. Initial-exec. */
-extern __thread struct gb_thread *gb_self __attribute__((tls_model("initial-exec"), visibility("hidden")));
+/*
+ * A thread's own: what it leases, and whether an emit may begin on the usual way (ring.h). That is so while `ready` is `self`: one
+ * comparison says that there is a ring, that no emit is running on this thread, and that the clock is a counter. An emit begins
+ * with ready = NULL and ends with ready = self->rest. Initial-exec.
+ */
+struct gb_mine {
+    struct gb_thread *self; /* THREAD_NONE before the first emit of a thread; THREAD_LATE after its ring was returned */
+    struct gb_thread
+        *ready; /* of another block: an emit that another ring was leased over, or that a fork left behind, has ended */
+};
+extern __thread struct gb_mine gb_mine __attribute__((tls_model("initial-exec"), visibility("hidden")));
 #define THREAD_LATE ((struct gb_thread *)1)
+#define THREAD_NONE ((struct gb_thread *)2) /* not NULL: `ready` is that */
+
+static inline bool thread_has_ring(const struct gb_thread *self)
+{
+    return (uintptr_t)self > (uintptr_t)THREAD_NONE;
+}
+
+/* Is an emit running on this thread? */
+static inline bool thread_is_busy(const struct gb_thread *self)
+{
+    return self->busy || gb_mine.ready != self->rest;
+}
 
 /*
  * The slow way to a thread's state: decides whether telemetry is enabled, makes the segment, makes a new one in the child of a
@@ -100,12 +122,13 @@ extern __thread struct gb_thread *gb_self __attribute__((tls_model("initial-exec
  */
 struct gb_thread *thread_lease(void);
 
-/* Called by an emit that found `busy` set: counts the refusal (reentrant); after REFUSALS_MAX in a row against the same emit
+/* Called by an emit that found another one running: counts the refusal (reentrant); after REFUSALS_MAX in a row against the same emit
  * orphans the ring and leases another. Returns the new block, or NULL: drop. */
 struct gb_thread *thread_reentered(struct gb_thread *self);
 
-/* The end of the last emit of an orphan: returns its ring to the pool. */
-void thread_return(struct gb_thread *self);
+/* Another ring was leased over the head of an emit, or a fork left it behind, and it has ended: returns the ring of an orphan to the
+ * pool, and lets the thread emit on what it leases now. */
+void thread_left(struct gb_thread *orphan);
 
 /* Atomic add to header.refused[cause]; kept for the segment to come while there is none. */
 void thread_refuse(enum gbw_cause cause);

@@ -125,7 +125,7 @@ static void full_ring_drops_whole_events_and_says_so(void **state)
 {
     (void)state;
     inspect_skip(0);
-    uint64_t slots = gb_self->mask + 1, lost_before = dropped(GB_RING_FULL);
+    uint64_t slots = gb_mine.self->mask + 1, lost_before = dropped(GB_RING_FULL);
     char text[100];
     memset(text, 't', sizeof text - 1);
     text[sizeof text - 1] = '\0';
@@ -155,15 +155,15 @@ static void a_foreign_head_makes_the_ring_full(void **state)
 {
     (void)state;
     inspect_skip(0);
-    struct gbw_consumer *consumer = (struct gbw_consumer *)(uintptr_t)gb_self->consumer;
-    uint64_t head = consumer->head, tail = gb_self->tail, violations = inspect_header()->violations;
-    const uint64_t foreign[] = {tail + 1, tail - gb_self->mask - 2};
+    struct gbw_consumer *consumer = (struct gbw_consumer *)(uintptr_t)gb_mine.self->consumer;
+    uint64_t head = consumer->head, tail = gb_mine.self->tail, violations = inspect_header()->violations;
+    const uint64_t foreign[] = {tail + 1, tail - gb_mine.self->mask - 2};
     for (unsigned i = 0; i < 2; i++) {
         uint64_t lost = dropped(GB_RING_FULL);
         __atomic_store_n(&consumer->head, foreign[i], __ATOMIC_RELEASE);
-        gb_self->limit = tail; /* as far as the producer knows, the ring may be full: it looks */
+        gb_mine.self->limit = tail; /* as far as the producer knows, the ring may be full: it looks */
         GB_COUNT("nowhere", 1);
-        assert_int_equal(gb_self->tail, tail);
+        assert_int_equal(gb_mine.self->tail, tail);
         assert_int_equal(dropped(GB_RING_FULL) - lost, 1);
         assert_int_equal(inspect_header()->violations - violations, i + 1);
     }
@@ -225,41 +225,51 @@ static void indices_near_their_limits(void **state)
     wraps_at(UINT64_MAX - 50, 16); /* more than there are free rings by now */
 }
 
-/* A handler that emits while the thread is emitting: `busy` is what it finds then. */
-static void is_refused_inside_an_emit(void **state)
+/* A handler that emits while the thread is emitting, on the usual way or on the general one. */
+static void refused_inside(uint32_t general)
 {
-    (void)state;
     GB_COUNT("warm", 1);
     inspect_skip(0);
     uint64_t before = dropped(GB_REENTRANT), tried = attempted();
-    gb_self->busy = 1;
+    gb_mine.ready = NULL;
+    gb_mine.self->busy = general;
     GB_COUNT("inside", 1);
     GB_SCOPE ("inside")
         GB_ATTR("inside", 1);
-    gb_self->busy = 0;
+    gb_mine.self->busy = 0;
+    gb_mine.ready = gb_mine.self->rest;
     assert_int_equal(dropped(GB_REENTRANT) - before, 3);
     assert_int_equal(attempted() - tried, 3);
     struct seen seen;
     assert_false(inspect_next(0, &seen));
 }
 
+static void is_refused_inside_an_emit(void **state)
+{
+    (void)state;
+    refused_inside(1);
+    if (gb_mine.self->rest) /* the clock is a counter */
+        refused_inside(0);
+}
+
 static void *leaves_the_mark_set(void *unused)
 {
     (void)unused;
     GB_COUNT("before", 1);
-    struct gb_thread *old = gb_self;
+    struct gb_thread *old = gb_mine.self;
     uint32_t old_ring = old->ring;
-    old->busy = 1; /* as siglongjmp out of a handler leaves it */
+    gb_mine.ready = NULL;
+    old->busy = !old->rest; /* as siglongjmp out of a handler leaves it */
     for (unsigned i = 0; i < REFUSALS_MAX; i++)
         GB_COUNT("refused", 1);
-    assert_ptr_equal(gb_self, old);
+    assert_ptr_equal(gb_mine.self, old);
     GB_COUNT("again", 1);
-    assert_ptr_not_equal(gb_self, old);
+    assert_ptr_not_equal(gb_mine.self, old);
     assert_int_equal(old->orphan, 1);
     inspect_skip(old_ring);
     /* an earlier test may have left records in the ring that was free */
     struct seen seen, last = {0};
-    while (inspect_next(gb_self->ring, &seen))
+    while (inspect_next(gb_mine.self->ring, &seen))
         last = seen;
     assert_string_equal(last.path, "again");
     return NULL;

@@ -25,7 +25,7 @@ static struct gb_stats stats(void)
 
 static struct gbw_consumer *consumer(void)
 {
-    return (struct gbw_consumer *)(uintptr_t)gb_self->consumer;
+    return (struct gbw_consumer *)(uintptr_t)gb_mine.self->consumer;
 }
 
 static void fill(void)
@@ -37,7 +37,7 @@ static void fill(void)
 
 static void take_table(uint64_t epoch)
 {
-    folds_read(&folds, gb_self->fold, gb_self->fold_bytes, epoch, gb_self->folded);
+    folds_read(&folds, gb_mine.self->fold, gb_mine.self->fold_bytes, epoch, gb_mine.self->folded);
 }
 
 /* As the drain does it. */
@@ -93,7 +93,7 @@ static void totals_are_exact(void **state)
     }
     assert_int_equal(stats().folded - folded, 7 * N);
     assert_int_equal(stats().dropped[GB_RING_FULL], dropped);
-    assert_int_equal(stats().attempted, (gb_self->tail - 1) + stats().folded); /* the lease is no event */
+    assert_int_equal(stats().attempted, (gb_mine.self->tail - 1) + stats().folded); /* the lease is no event */
     take_table(1);
     assert_int_equal(folds_events(&folds), stats().folded);
 
@@ -147,8 +147,8 @@ static void one_table_stands_still_while_the_other_is_written(void **state)
     for (uint64_t epoch = 2; epoch < 10; epoch++) {
         for (unsigned i = 0; i < epoch; i++)
             GB_COUNT("later", 1);
-        assert_int_equal(gb_self->producer->fold_epoch, epoch);
-        assert_int_equal(gb_self->producer->fold_busy, 0);
+        assert_int_equal(gb_mine.self->producer->fold_epoch, epoch);
+        assert_int_equal(gb_mine.self->producer->fold_busy, 0);
         hand_over(epoch);
         const struct gbw_fold *fold = fold_of("later", GBW_COUNTER, &at);
         assert_true(fold->count == epoch && folds_events(&folds) == epoch);
@@ -157,7 +157,7 @@ static void one_table_stands_still_while_the_other_is_written(void **state)
     assert_int_equal(stats().folded, before);
     /* a table that was not given back is not written: dropped, as without tables */
     GB_COUNT("later", 1);
-    uint64_t dropped = stats().dropped[GB_RING_FULL], epoch = gb_self->fold_epoch;
+    uint64_t dropped = stats().dropped[GB_RING_FULL], epoch = gb_mine.self->fold_epoch;
     consumer()->fold_closed = epoch;
     GB_COUNT("later", 1);
     consumer()->fold_closed = epoch + 1;
@@ -166,7 +166,7 @@ static void one_table_stands_still_while_the_other_is_written(void **state)
     consumer()->fold_freed = epoch + 1;
     GB_COUNT("later", 1);
     assert_int_equal(stats().dropped[GB_RING_FULL] - dropped, 1);
-    assert_int_equal(gb_self->fold_epoch, epoch + 2);
+    assert_int_equal(gb_mine.self->fold_epoch, epoch + 2);
 }
 
 static void a_full_table_drops(void **state)
@@ -175,7 +175,7 @@ static void a_full_table_drops(void **state)
     uint64_t before = stats().folded, dropped = stats().dropped[GB_RING_FULL];
     for (unsigned i = 0; i < 500; i++)
         gb_count(gb_name("path%u", i), 1, NULL, 0);
-    uint32_t room = gbw_folds(gb_self->fold_bytes / 2);
+    uint32_t room = gbw_folds(gb_mine.self->fold_bytes / 2);
     assert_in_range(stats().folded - before, room / 2, room);
     assert_int_equal(stats().folded - before + stats().dropped[GB_RING_FULL] - dropped, 500);
 }
@@ -185,10 +185,10 @@ static void without_a_band_counts_stay_exact(void **state)
 {
     (void)state;
     uint32_t at;
-    hand_over(gb_self->fold_epoch);
+    hand_over(gb_mine.self->fold_epoch);
     for (int exponent = -1000; exponent < 1000; exponent += 2)
         GB_METRIC("wide", ldexp(1.5, exponent));
-    take_table(gb_self->fold_epoch);
+    take_table(gb_mine.self->fold_epoch);
     const struct gbw_fold *fold = fold_of("wide", GBW_SAMPLE, &at);
     assert_true(fold->count == 1000 && fold->unplaced > 800);
     assert_int_equal(folds_placed(&folds, at) + fold->unplaced, 1000);
@@ -199,8 +199,8 @@ static void without_a_band_counts_stay_exact(void **state)
 static void foreign_contents_do_no_harm(void **state)
 {
     (void)state;
-    uint8_t *area = gb_self->fold;
-    uint32_t bytes = gb_self->fold_bytes;
+    uint8_t *area = gb_mine.self->fold;
+    uint32_t bytes = gb_mine.self->fold_bytes;
     uint64_t seed = 1;
     for (unsigned round = 0; round < 200; round++) {
         uint64_t attempted = stats().attempted, folded = stats().folded, dropped = stats().dropped[GB_RING_FULL];
@@ -218,7 +218,7 @@ static void foreign_contents_do_no_harm(void **state)
         assert_int_equal(stats().attempted - attempted,
                          stats().folded - folded + stats().dropped[GB_RING_FULL] - dropped);
     }
-    assert_int_equal(gb_self->fold_bytes, bytes);
+    assert_int_equal(gb_mine.self->fold_bytes, bytes);
 }
 
 int main(void)

@@ -315,14 +315,16 @@ static void fork_in_handler(int number)
 static void in_a_handler(void)
 {
     emit(5);
-    struct gb_thread *self = gb_self;
+    struct gb_thread *self = gb_mine.self;
     uint64_t tail = self->producer->tail;
-    self->busy = 1; /* inside an emit */
+    self->busy = !self->rest; /* inside an emit */
+    gb_mine.ready = NULL;
     signal(SIGUSR1, fork_in_handler);
     raise(SIGUSR1);
     if (forked_in_handler == 0) {
         __atomic_store_n(&self->producer->tail, tail + 1000, __ATOMIC_RELEASE); /* the emit goes on */
         self->busy = 0;
+        gb_mine.ready = self->rest;
         emit(3);
         CHECK_EQUAL(attempted(), 3);
         self->producer->tail = 0; /* still private */
@@ -330,6 +332,7 @@ static void in_a_handler(void)
     }
     wait_for(forked_in_handler);
     self->busy = 0;
+    gb_mine.ready = self->rest;
     CHECK_EQUAL(self->producer->tail, tail);
     emit(1);
     CHECK_EQUAL(attempted(), 6);

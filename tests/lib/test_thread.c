@@ -290,7 +290,8 @@ static sigjmp_buf out;
 static void never_resumed(void)
 {
     GB_COUNT("items", 1);
-    gb_self->busy = 1; /* as siglongjmp out of a handler leaves it */
+    gb_mine.ready = NULL;
+    gb_mine.self->busy = !gb_mine.self->rest; /* as siglongjmp out of a handler leaves it */
     for (unsigned i = 0; i < REFUSALS_MAX; i++)
         GB_COUNT("items", 1);
     CHECK_EQUAL(dropped(GB_REENTRANT), REFUSALS_MAX);
@@ -303,7 +304,12 @@ static void never_resumed(void)
     struct gb_thread *orphan = rings_at(0);
     CHECK_EQUAL(orphan->orphan, 1);
     orphan->busy = 0;
-    thread_return(orphan);
+    if (orphan->rest)
+        gb_mine.ready = orphan; /* found by the next emit */
+    else
+        thread_left(orphan);
+    GB_COUNT("items", 1);
+    CHECK(gb_mine.ready == gb_mine.self->rest);
     CHECK_EQUAL(orphan->producer->leased, 0);
     on_thread(emit_one, NULL);
     CHECK_EQUAL(gb_process.header->ring_count, 2);
