@@ -59,7 +59,7 @@ static void save_scope(struct gb_thread *self, struct saved *saved, uint32_t i)
 {
     const struct open_scope *open = &self->open[i + 1];
     struct saved_scope *to = &saved->scope[i];
-    bool in_segment = i < GBW_FRAMES - 1 || i == self->depth - 1;
+    bool in_segment = i < GBW_FRAMES - 1 || i == self->top->depth - 1;
     const struct gbw_record *from = in_segment ? &self->producer->frame[frame_index(i)] : &self->deep[i];
     memcpy(to->record, from->word, sizeof to->record);
     to->anchor = open->anchor;
@@ -76,13 +76,13 @@ struct gb_context gb_context_save(void)
     if (!self)
         return context;
     context.generation_ = gb_process.generation;
-    struct saved *saved = self->depth ? saved_take() : NULL;
+    struct saved *saved = self->top->depth ? saved_take() : NULL;
     if (saved) {
-        saved->depth = self->depth;
+        saved->depth = self->top->depth;
         saved->ext_used = 0;
         for (uint32_t i = 0; i < saved->depth; i++)
             save_scope(self, saved, i);
-        while (self->depth)
+        while (self->top->depth)
             scope_pop(self);
         context.block_ = saved;
         context.token_ = self->tokens++;
@@ -109,13 +109,13 @@ void gb_context_restore(struct gb_context *context)
     }
     /* scopes that were begun before a fork are their parent's to end */
     for (uint32_t i = 0; ours && i < saved->depth; i++) {
-        if (self->depth >= SCOPES_MAX) {
+        if (self->top->depth >= SCOPES_MAX) {
             ring_attempt(self);
             ring_drop(self, GBW_TOO_DEEP);
             continue;
         }
         const struct saved_scope *scope = &saved->scope[i];
-        uint32_t used = arena_used(scope_top(self)), left = GBW_ARENA_BYTES - used;
+        uint32_t used = self->arena_used, left = GBW_ARENA_BYTES - used;
         uint32_t length = scope->ext_length <= left ? scope->ext_length : 0;
         uint64_t record[8];
         memcpy(record, scope->record, sizeof record);

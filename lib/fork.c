@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "lib/path.h"
 #include "lib/process.h"
 #include "lib/rings.h"
 #include "lib/slow.h"
@@ -22,7 +23,7 @@ static void leave_parent(void)
     struct gb_thread *self = gb_mine.self;
     if (!thread_has_ring(self))
         return;
-    gb_inherited = scope_top(self)->path;
+    gb_inherited = path_in(self->top->head);
     running = thread_is_busy(self) ? self : NULL;
     gb_mine = (struct gb_mine){.self = THREAD_NONE};
     if (running) {

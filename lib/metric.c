@@ -16,12 +16,11 @@
 static inline void emit_with(struct gb_thread *self, uint64_t word[8], const struct gb_attr *attrs, uint32_t count)
 {
     uint32_t ext_length = 0;
-    uint32_t used = arena_used(scope_top(self));
-    uint8_t *ext = self->arena + used;
+    uint8_t *ext = self->arena + self->arena_used;
     word[4] = self->roots & 0xffff;
     word[5] = word[6] = word[7] = 0;
     if (count) {
-        uint32_t left = GBW_ARENA_BYTES - used;
+        uint32_t left = GBW_ARENA_BYTES - self->arena_used;
         struct draft draft = {.word = word, .ext = ext, .room = left < GBW_EXT_MAX ? left : GBW_EXT_MAX};
         attrs_write(&draft, attrs, count);
         ext_length = draft.length;
@@ -42,7 +41,7 @@ static __attribute__((noinline)) void emit_general(struct gb_name *name, uint64_
         ring_attempt(self);
         ring_drop(self, GBW_BAD_VALUE);
     } else if (likely((path = path_of(self, name)) != 0)) {
-        uint64_t word[8] = {what | (uint64_t)path << 32, now, value, (uint64_t)scope_top(self)->call << 32};
+        uint64_t word[8] = {what | (uint64_t)path << 32, now, value, self->top->calls << 32};
         emit_with(self, word, attrs, count);
     }
     emit_leave(self);
@@ -63,19 +62,19 @@ static inline __attribute__((always_inline)) void emit_metric(struct gb_name *na
         return;
     }
 
-    const struct open_scope *top = scope_top(self);
+    const struct open_scope *top = self->top;
     uint64_t at = self->tail, *word = self->slots[at & self->mask].word;
-    const struct path_cache *cached = path_found(self, top->path, name);
-    if (unlikely(!cached || (int64_t)(self->limit - at) <= 0))
+    const struct path_cache *cached = path_found(self, top->head, name);
+    if (unlikely(!cached || at == self->limit))
         goto general;
-    uint64_t head = what | (uint64_t)cached->path << 32, keys = self->roots & 0xffff;
+    uint64_t head = cached->head ^ GBW_TIMING ^ what, keys = self->roots & 0xffff;
     if (count && unlikely(!attrs_are_plain(attrs, count) || !attrs_plain(word, &head, &keys, attrs, count)))
         goto general;
     ring_attempt(self);
     word[0] = head;
     word[1] = now;
     word[2] = value;
-    word[3] = (uint64_t)top->call << 32;
+    word[3] = top->calls << 32;
     word[4] = keys;
     ring_publish(self, at + 1);
     emit_leave_usual(self);
@@ -147,10 +146,9 @@ void gb_timing(const struct gb_name *name, uint64_t start_ns, uint64_t end_ns, c
         ring_attempt(self);
         ring_drop(self, GBW_BAD_VALUE);
     } else if ((path = path_of(self, writable(name))) != 0) {
-        if (self->depth == 0)
-            self->roots++;
+        path_root(self);
         uint64_t word[8] = {GBW_TIMING | (uint64_t)GBW_F_NANOSECONDS << 16 | (uint64_t)path << 32, start_ns,
-                            end_ns - start_ns, ++self->calls[path] | (uint64_t)scope_top(self)->call << 32};
+                            end_ns - start_ns, path_count(self, path)};
         emit_with(self, word, attrs, count);
     }
     emit_leave(self);

@@ -14,29 +14,56 @@
 /* The slow way: interns. 0: refused; the drop has been counted. */
 uint32_t path_look_up(struct gb_thread *self, struct gb_name *name);
 
-/* Never 0, which is the key of an empty slot; and none with the name 0, which is no id, is ever stored. */
-static inline uint64_t path_key(uint32_t parent, uint32_t name)
+/* Word 0 of a timing on this path without attributes. A metric's differs in its low half only. */
+static inline uint64_t path_head(uint32_t path)
 {
-    return (uint64_t)name << 32 | (parent + 1);
+    return GBW_TIMING | (uint64_t)path << 32;
 }
 
-static inline struct path_cache *path_slot(struct gb_thread *self, uint32_t parent, uint32_t name)
+static inline uint32_t path_in(uint64_t head)
 {
-    return &self->cache[(parent * 31 + name) % PATH_CACHE];
+    return (uint32_t)(head >> 32);
+}
+
+/* Of a parent's head and the id of a name. Never 0, which is the key of an empty slot; and none with the name 0, which is no id, is
+ * ever stored. */
+static inline uint64_t path_key(uint64_t parent, uint32_t name)
+{
+    return parent + name;
+}
+
+/* The product has the name from bit 31 on, and the path 159 times from bit 32 on: siblings stand side by side. */
+static inline struct path_cache *path_slot(struct gb_thread *self, uint64_t key)
+{
+    const uint64_t in_table = (PATH_CACHE - 1) * sizeof(struct path_cache);
+    return (struct path_cache *)((uintptr_t)self->cache + (key * 0x7fffff9f >> 27 & in_table));
 }
 
 /* NULL: not in the cache. */
-static inline const struct path_cache *path_found(struct gb_thread *self, uint32_t parent, const struct gb_name *name)
+static inline const struct path_cache *path_found(struct gb_thread *self, uint64_t parent, const struct gb_name *name)
 {
-    uint32_t id = __atomic_load_n(&name->id, __ATOMIC_RELAXED);
-    const struct path_cache *slot = path_slot(self, parent, id);
-    return likely(slot->key == path_key(parent, id)) ? slot : NULL;
+    uint64_t key = path_key(parent, __atomic_load_n(&name->id, __ATOMIC_RELAXED));
+    const struct path_cache *slot = path_slot(self, key);
+    return likely(slot->key == key) ? slot : NULL;
 }
 
 static inline uint32_t path_of(struct gb_thread *self, struct gb_name *name)
 {
-    const struct path_cache *found = path_found(self, scope_top(self)->path, name);
-    return likely(found != NULL) ? found->path : path_look_up(self, name);
+    const struct path_cache *found = path_found(self, self->top->head, name);
+    return likely(found != NULL) ? path_in(found->head) : path_look_up(self, name);
+}
+
+/* Counts one more timing on this path, that begins now. Returns word 3 of its record. */
+static inline uint64_t path_count(struct gb_thread *self, uint32_t path)
+{
+    return ++self->calls[path] | self->top->calls << 32;
+}
+
+/* Counts it as a root, when nothing is open. Returns word 4 of its record without keys. */
+static inline uint64_t path_root(struct gb_thread *self)
+{
+    self->roots += self->top->depth == 0;
+    return self->roots & 0xffff;
 }
 
 #endif

@@ -8,7 +8,7 @@
  *   emit_leave
  *
  * The producer never reads `head` while its own `limit` says that there is room: the consumer's cache line is touched once per
- * half ring.
+ * half ring. `limit` is never behind `tail`.
  */
 #ifndef GB_LIB_RING_H
 #define GB_LIB_RING_H

@@ -7,8 +7,8 @@
  * lowered after, so a kill in between shows the scope twice, which the autopsy recognises by path and start.
  *
  * longjmp runs no cleanup. A begin therefore discards frames that cannot be open any more: those whose object has the
- * address of the one that is begun now (`anchors` is a filter over those addresses), and those whose object lies below the
- * caller's frame on the same stack.
+ * address of the one that is begun now, and those whose object lies below the caller's frame on the same stack. An object that lies below
+ * those of all open scopes (`lowest`), as it does inside further calls, says by one comparison that there are none of either.
  */
 #include "lib/scope.h"
 
@@ -19,21 +19,43 @@
 #include "lib/slow.h"
 #include "lib/stack.h"
 
-static inline uint64_t anchor_bit(uintptr_t anchor)
-{
-    return 1ull << (anchor >> 3 & 63);
-}
+/* The frame of a place that is too deep for the usual way: its attributes send the end of the scope the long way. Never written. */
+static struct gbw_record nowhere = {{GBW_TIMING | 0xff00}};
+
+/* An attribute count in word 0. */
+#define HAS_ATTRS 0xff00u
 
 static inline uint64_t *frame_at(struct gb_thread *self, uint32_t index)
 {
     return self->producer->frame[frame_index(index)].word;
 }
 
-/* release: an autopsy that sees this depth sees the whole frame */
-static inline void publish_depth(struct gb_thread *self, uint32_t depth)
+/* `top` is the innermost open scope from now on. release: an autopsy that sees this depth sees the whole frame */
+static inline void publish_depth(struct gb_thread *self, struct open_scope *top)
 {
-    self->depth = depth;
-    __atomic_store_n(&self->producer->depth, depth, __ATOMIC_RELEASE);
+    self->top = top;
+    __atomic_store_n(&self->producer->depth, top->depth, __ATOMIC_RELEASE);
+}
+
+/* The constants of the place that stands for `depth` open scopes. */
+static void make_place(struct gb_thread *self, uint32_t depth)
+{
+    struct open_scope *place = &self->open[depth];
+    place->depth = depth;
+    place->ext_length = 0;
+    place->frame = depth < GBW_FRAMES - 1 ? self->producer->frame[depth].word : nowhere.word;
+}
+
+/* What is deeper is made when it is used: many threads never are. */
+void scope_reset(struct gb_thread *self, uint32_t inherited)
+{
+    for (uint32_t depth = 0; depth < GBW_FRAMES; depth++)
+        make_place(self, depth);
+    self->top = self->open;
+    self->top->anchor = self->top->lowest = UINTPTR_MAX;
+    self->top->head = path_head(inherited);
+    self->top->calls = 0;
+    self->arena_used = 0;
 }
 
 /* The last place in the segment is about to hold another frame: while it changes, depth says that there are only 31. */
@@ -46,70 +68,91 @@ static void deep_begin(struct gb_thread *self)
 static void deep_save(struct gb_thread *self)
 {
     deep_begin(self);
-    self->deep[self->depth - 1] = self->producer->frame[GBW_FRAMES - 1];
+    self->deep[self->top->depth - 1] = self->producer->frame[GBW_FRAMES - 1];
 }
 
-static void deep_restore(struct gb_thread *self, uint32_t depth)
+static void deep_restore(struct gb_thread *self, const struct open_scope *top)
 {
-    const struct open_scope *top = &self->open[depth];
     deep_begin(self);
-    self->producer->frame[GBW_FRAMES - 1] = self->deep[depth - 1];
+    self->producer->frame[GBW_FRAMES - 1] = self->deep[top->depth - 1];
     self->producer->ext[GBW_FRAMES - 1] = (struct gbw_frame_ext){(uint16_t)top->ext_offset, (uint16_t)top->ext_length};
 }
 
 /* The books of the scope that is going to be the innermost. Its record is in place; depth follows when that is complete. */
-static inline void open_next(struct open_scope *top, uint32_t path, uint32_t call, uintptr_t anchor)
+static inline void open_next(struct open_scope *top, uint64_t head, uint64_t calls, uintptr_t anchor, uintptr_t lowest)
 {
     struct open_scope *next = top + 1;
     next->anchor = anchor;
-    next->anchors = top->anchors | anchor_bit(anchor);
-    next->path = path;
-    next->call = call;
-    next->ext_offset = arena_used(top);
-    next->ext_length = 0;
+    next->lowest = lowest;
+    next->head = head;
+    next->calls = calls;
 }
 
-/* Where the extension of the scope at `index` stands. Without one, nobody looks. */
-static void place_ext(struct gb_thread *self, uint32_t index, uint32_t length)
+static inline uintptr_t lowest_of(const struct open_scope *top, uintptr_t anchor)
 {
-    struct open_scope *open = &self->open[index + 1];
+    return anchor < top->lowest ? anchor : top->lowest;
+}
+
+/* What stands in the arena of the scope in this place: the innermost, or going to be. Without an extension, nobody looks. */
+static void place_ext(struct gb_thread *self, struct open_scope *open, uint32_t length)
+{
+    if (!length)
+        return;
+    if (!open->ext_length)
+        open->ext_offset = self->arena_used;
     open->ext_length = length;
-    if (length)
-        self->producer->ext[frame_index(index)] = (struct gbw_frame_ext){(uint16_t)open->ext_offset, (uint16_t)length};
+    self->arena_used = open->ext_offset + length;
+    self->producer->ext[frame_index(open->depth - 1)] =
+        (struct gbw_frame_ext){(uint16_t)open->ext_offset, (uint16_t)length};
 }
 
-static inline struct draft draft_at(struct gb_thread *self, uint64_t *word, uint32_t offset, uint32_t length)
+/* The books of the innermost scope, when it has ended. */
+static inline void close_top(struct gb_thread *self)
 {
-    uint32_t left = GBW_ARENA_BYTES - offset;
-    return (struct draft){
-        .word = word, .ext = self->arena + offset, .length = length, .room = left < GBW_EXT_MAX ? left : GBW_EXT_MAX};
+    struct open_scope *top = self->top;
+    if (top->ext_length) {
+        self->arena_used = top->ext_offset;
+        top->ext_length = 0;
+    }
+}
+
+static inline struct draft draft_at(struct gb_thread *self, uint64_t *word, const struct open_scope *open)
+{
+    uint32_t offset = open->ext_length ? open->ext_offset : self->arena_used, left = GBW_ARENA_BYTES - offset;
+    return (struct draft){.word = word,
+                          .ext = self->arena + offset,
+                          .length = open->ext_length,
+                          .room = left < GBW_EXT_MAX ? left : GBW_EXT_MAX};
 }
 
 void scope_push(struct gb_thread *self, const uint64_t record[8], uint32_t ext_length, uintptr_t anchor)
 {
-    uint32_t index = self->depth;
+    struct open_scope *top = self->top;
+    uint32_t index = top->depth;
     if (index >= GBW_FRAMES)
         deep_save(self);
+    make_place(self, index + 1);
     ring_copy_record(frame_at(self, index), record);
-    open_next(scope_top(self), (uint32_t)(record[0] >> 32), (uint32_t)record[3], anchor);
-    place_ext(self, index, ext_length);
-    publish_depth(self, index + 1);
+    open_next(top, path_head(path_in(record[0])), record[3], anchor, lowest_of(top, anchor));
+    place_ext(self, top + 1, ext_length);
+    publish_depth(self, top + 1);
 }
 
 void scope_pop(struct gb_thread *self)
 {
-    uint32_t depth = self->depth - 1;
-    if (unlikely(depth >= GBW_FRAMES))
-        deep_restore(self, depth);
-    publish_depth(self, depth);
+    struct open_scope *below = self->top - 1;
+    close_top(self);
+    if (unlikely(below->depth >= GBW_FRAMES))
+        deep_restore(self, below);
+    publish_depth(self, below);
 }
 
 void scope_abandon(struct gb_thread *self, uint32_t depth)
 {
     uint64_t now = clock_ticks();
-    while (self->depth > depth) {
-        const struct open_scope *top = scope_top(self);
-        uint64_t *word = frame_at(self, self->depth - 1);
+    while (self->top->depth > depth) {
+        const struct open_scope *top = self->top;
+        uint64_t *word = frame_at(self, top->depth - 1);
         word[2] = now - word[1];
         word[0] |= (uint64_t)GBW_F_ABANDONED << 16;
         ring_emit(self, word, self->arena + top->ext_offset, top->ext_length);
@@ -119,7 +162,7 @@ void scope_abandon(struct gb_thread *self, uint32_t depth)
 
 void scope_abandon_all(struct gb_thread *self)
 {
-    if (self->depth == 0 || self->busy)
+    if (self->top->depth == 0 || self->busy)
         return;
     self->busy = 1;
     signal_fence();
@@ -131,8 +174,8 @@ void scope_abandon_all(struct gb_thread *self)
 /* Frames that a longjmp has left. `below`: no live object of this stack has a lower address. */
 static void discard_left(struct gb_thread *self, uintptr_t anchor, uintptr_t below)
 {
-    uint32_t keep = self->depth;
-    for (uint32_t i = self->depth; i > 0; i--) {
+    uint32_t keep = self->top->depth;
+    for (uint32_t i = keep; i > 0; i--) {
         if (self->open[i].anchor == anchor)
             keep = i - 1;
     }
@@ -141,30 +184,17 @@ static void discard_left(struct gb_thread *self, uintptr_t anchor, uintptr_t bel
     scope_abandon(self, keep);
 }
 
-/* May frames have to be discarded before a scope with this anchor begins? */
-static inline bool may_be_left(const struct open_scope *top, uintptr_t anchor, uintptr_t below)
+/* May frames have to be discarded before a scope with this anchor begins? Not when `here` is below all that is open: `below` is
+ * no higher. */
+static inline bool may_be_left(const struct open_scope *top, uintptr_t here, uintptr_t below)
 {
-    return (top->anchor < below) | ((top->anchors & anchor_bit(anchor)) != 0);
-}
-
-/* Counts a scope that begins on this path, inside `depth` others. Returns its call count; *ret_root is word 4 of its record without
- * keys. */
-static inline uint32_t count_call(struct gb_thread *self, uint32_t depth, uint32_t path, uint64_t *ret_root)
-{
-    if (depth == 0)
-        self->roots++;
-    *ret_root = self->roots & 0xffff;
-    return ++self->calls[path];
-}
-
-static inline uint64_t head_of(uint32_t path)
-{
-    return GBW_TIMING | (uint64_t)path << 32;
-}
-
-static inline uint64_t calls_of(uint32_t call, uint32_t parent_call)
-{
-    return call | (uint64_t)parent_call << 32;
+    if (top->anchor < below)
+        return true;
+    for (; top->lowest <= here; top--) {
+        if (top->anchor == here)
+            return true;
+    }
+    return false;
 }
 
 /* Any scope, on any thread, at any depth. */
@@ -177,25 +207,27 @@ static __attribute__((noinline)) struct gb_scope begin_general(struct gb_name *n
     uint32_t path;
     if (!self)
         return scope;
-    if (may_be_left(scope_top(self), here, below))
+    if (may_be_left(self->top, here, below))
         discard_left(self, here, below);
-    if (self->depth >= SCOPES_MAX) {
+    if (self->top->depth >= SCOPES_MAX) {
         ring_attempt(self);
         ring_drop(self, GBW_TOO_DEEP);
     } else if ((path = path_of(self, name)) != 0) {
-        uint32_t index = self->depth;
+        struct open_scope *top = self->top;
+        uint32_t index = top->depth;
         if (index >= GBW_FRAMES)
             deep_save(self);
-        uint64_t *word = frame_at(self, index);
-        uint32_t call = count_call(self, index, path, &word[4]);
-        word[0] = head_of(path);
-        word[3] = calls_of(call, scope_top(self)->call);
-        struct draft draft = draft_at(self, word, arena_used(scope_top(self)), 0);
+        make_place(self, index + 1);
+        uint64_t *word = frame_at(self, index), head = path_head(path), calls = path_count(self, path);
+        word[0] = head;
+        word[3] = calls;
+        word[4] = path_root(self);
+        struct draft draft = draft_at(self, word, top + 1);
         attrs_write(&draft, attrs, count);
-        open_next(scope_top(self), path, call, here);
-        place_ext(self, index, draft.length);
+        open_next(top, head, calls, here, lowest_of(top, here));
+        place_ext(self, top + 1, draft.length);
         word[1] = clock_ticks();
-        publish_depth(self, index + 1);
+        publish_depth(self, top + 1);
         scope.token = here;
     }
     emit_leave(self);
@@ -221,31 +253,32 @@ static inline __attribute__((always_inline)) struct gb_scope begin_usual(enum at
     if (unlikely(!emit_enter_usual(self)))
         return begin_general(name, attrs, count, anchor, below);
 
-    uint32_t index = self->depth;
-    struct open_scope *top = &self->open[index];
-    OPAQUE(top);
-    const struct path_cache *cached;
-    if (unlikely(index >= GBW_FRAMES - 1 || may_be_left(top, here, below)) ||
-        unlikely(!(cached = path_found(self, top->path, name))))
+    struct open_scope *top = self->top;
+    uintptr_t lowest = here;
+    if (unlikely(here >= top->lowest)) {
+        if (may_be_left(top, here, below))
+            goto general;
+        lowest = top->lowest;
+    }
+    const struct path_cache *cached = path_found(self, top->head, name);
+    if (unlikely(top->depth >= GBW_FRAMES - 1 || !cached))
         goto general;
     /* nobody sees the frame before the depth says that it is there */
-    uint64_t *word = self->producer->frame[index].word, head = head_of(cached->path), keys = 0;
-    OPAQUE(word);
+    uint64_t *word = top->frame, first = cached->head, head = first, keys = 0;
     if (are == ATTRS_PLAIN && unlikely(!attrs_plain(word, &head, &keys, attrs, count)))
         goto general;
     word[0] = head;
-    uint64_t root;
-    uint32_t path = cached->path, call = count_call(self, index, path, &root);
-    word[4] = keys | root;
-    word[3] = calls_of(call, top->call);
-    open_next(top, path, call, here);
+    uint64_t calls = path_count(self, path_in(first));
+    word[3] = calls;
+    word[4] = keys | path_root(self);
+    open_next(top, first, calls, here, lowest);
     if (are == ATTRS_ANY) {
-        struct draft draft = draft_at(self, word, top[1].ext_offset, 0);
+        struct draft draft = draft_at(self, word, top + 1);
         attrs_write(&draft, attrs, count);
-        place_ext(self, index, draft.length);
+        place_ext(self, top + 1, draft.length);
     }
     word[1] = clock_counter();
-    publish_depth(self, index + 1);
+    publish_depth(self, top + 1);
     emit_leave_usual(self);
     return (struct gb_scope){here};
 
@@ -286,7 +319,7 @@ struct gb_scope gb_scope_begin_(struct gb_name *name, const struct gb_attr *attr
 /* The top frame is not the one that ends: take the frames above it away, or do nothing when it is gone already. */
 static bool unwind_to(struct gb_thread *self, uint64_t token)
 {
-    uint32_t depth = self->depth;
+    uint32_t depth = self->top->depth;
     while (depth > 0 && self->open[depth].anchor != token)
         depth--;
     if (depth == 0)
@@ -304,9 +337,9 @@ static __attribute__((noinline)) void end_general(struct gb_scope scope, uint64_
     struct gb_thread *self = thread_has_ring(gb_mine.self) ? emit_enter() : NULL;
     if (!self)
         return;
-    if (scope_top(self)->anchor == scope.token || unwind_to(self, scope.token)) {
-        const struct open_scope *top = scope_top(self);
-        uint64_t *word = frame_at(self, self->depth - 1);
+    if (self->top->anchor == scope.token || unwind_to(self, scope.token)) {
+        const struct open_scope *top = self->top;
+        uint64_t *word = frame_at(self, top->depth - 1);
         word[2] = end - word[1];
         ring_emit(self, word, self->arena + top->ext_offset, top->ext_length);
         scope_pop(self);
@@ -314,12 +347,14 @@ static __attribute__((noinline)) void end_general(struct gb_scope scope, uint64_
     emit_leave(self);
 }
 
-/* Of a scope whose record goes on in continuation slots. Inside an emit; `word` is complete. */
-static __attribute__((noinline)) void end_with_ext(struct gb_thread *self, const uint64_t *word)
+/* Of a scope that is deep, or whose record goes on in continuation slots. Inside an emit. */
+static __attribute__((noinline)) void end_unusual(struct gb_thread *self, uint64_t end)
 {
-    const struct open_scope *top = scope_top(self);
+    const struct open_scope *top = self->top;
+    uint64_t *word = frame_at(self, top->depth - 1);
+    word[2] = end - word[1];
     ring_emit(self, word, self->arena + top->ext_offset, top->ext_length);
-    publish_depth(self, self->depth - 1);
+    scope_pop(self);
     emit_leave_usual(self);
 }
 
@@ -337,24 +372,32 @@ void gb_scope_end_(struct gb_scope scope)
         return;
     }
 
-    uint32_t index = self->depth - 1;
-    const struct open_scope *top = &self->open[index + 1];
+    struct open_scope *top = self->top;
     uint64_t at = self->tail;
-    if (unlikely(top->anchor != scope.token || index >= GBW_FRAMES - 1 || (int64_t)(self->limit - at) <= 0)) {
+    if (unlikely(top->anchor != scope.token || at == self->limit)) {
         emit_leave_usual(self);
         end_general(scope, end);
         return;
     }
-    uint64_t *word = self->producer->frame[index].word;
-    word[2] = end - word[1];
-    if (unlikely(top->ext_length != 0)) {
-        end_with_ext(self, word);
-        return;
+    const uint64_t *word = top[-1].frame;
+    uint64_t *to = self->slots[at & self->mask].word, head = word[0], start = word[1];
+    if (unlikely(head & HAS_ATTRS)) {
+        if (unlikely(top->ext_length != 0 || top->depth >= GBW_FRAMES)) {
+            end_unusual(self, end);
+            return;
+        }
+        to[5] = word[5];
+        to[6] = word[6];
+        to[7] = word[7];
     }
     ring_attempt(self);
-    ring_copy_record(self->slots[at & self->mask].word, word);
+    to[0] = head;
+    to[1] = start;
+    to[2] = end - start;
+    to[3] = word[3];
+    to[4] = word[4];
     ring_publish(self, at + 1);
-    publish_depth(self, index);
+    publish_depth(self, top - 1);
     emit_leave_usual(self);
 }
 
@@ -363,11 +406,10 @@ void gb_attr_(struct gb_attr attr)
     struct gb_thread *self = emit_enter();
     if (unlikely(!self))
         return;
-    if (likely(self->depth)) {
-        const struct open_scope *top = scope_top(self);
-        struct draft draft = draft_at(self, frame_at(self, self->depth - 1), top->ext_offset, top->ext_length);
+    if (likely(self->top->depth)) {
+        struct draft draft = draft_at(self, frame_at(self, self->top->depth - 1), self->top);
         attrs_append(&draft, &attr, 1);
-        place_ext(self, self->depth - 1, draft.length);
+        place_ext(self, self->top, draft.length);
     }
     emit_leave(self);
 }

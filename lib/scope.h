@@ -16,6 +16,9 @@ static inline uint32_t frame_index(uint32_t depth)
     return depth < GBW_FRAMES ? depth : GBW_FRAMES - 1;
 }
 
+/* A new lease: nothing is open, and what is begun is inside the path `inherited`. */
+void scope_reset(struct gb_thread *self, uint32_t inherited);
+
 /* Puts `record` on top as an open scope; its extension stands at the end of the used arena already. */
 void scope_push(struct gb_thread *self, const uint64_t record[8], uint32_t ext_length, uintptr_t anchor);
 

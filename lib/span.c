@@ -108,13 +108,11 @@ struct gb_span gb_begin(const struct gb_name *name, const struct gb_attr *attrs,
         return span;
     uint32_t path = path_of(self, (struct gb_name *)(uintptr_t)name);
     if (likely(path != 0)) {
-        if (self->depth == 0)
-            self->roots++;
         span.token_ = self->tokens++;
         span.generation_ = gb_process.generation;
         span.record_[0] = GBW_TIMING | (uint64_t)GBW_F_DETACHED << 16 | (uint64_t)path << 32;
-        span.record_[3] = ++self->calls[path] | (uint64_t)scope_top(self)->call << 32;
-        span.record_[4] = self->roots & 0xffff;
+        span.record_[3] = path_count(self, path);
+        span.record_[4] = path_root(self);
         if (count) {
             span.block_ = needs_block(attrs, count) ? block_take(span.token_) : 0;
             struct draft draft = {.word = span.record_, .ext = (uint8_t *)span.record_}; /* no room there */

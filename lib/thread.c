@@ -73,8 +73,8 @@ void thread_refuse(enum gbw_cause cause)
 static void reset(struct gb_thread *self)
 {
     self->limit = self->wake_at = self->tail; /* the first emit takes the slow way and looks at head */
-    self->orphan = self->depth = self->roots = 0;
-    self->open[0] = (struct open_scope){.anchor = UINTPTR_MAX, .path = gb_inherited};
+    self->orphan = self->roots = 0;
+    scope_reset(self, gb_inherited);
     self->tokens = (uint64_t)__atomic_add_fetch(&leases, 1, __ATOMIC_RELAXED) << 32 | 1;
     self->stack_low = self->stack_high = 0;
     self->rest = clock_is_counter() ? self : NULL;
@@ -208,7 +208,6 @@ static void give(struct gb_thread *self)
 {
     scope_abandon_all(self);
     self->busy = 1;
-    self->depth = 0;
     self->orphan = 0;
     rings_give(self);
 }

@@ -21,20 +21,27 @@
 
 /* (parent path, name) -> path. */
 struct path_cache {
-    uint64_t key; /* path_key; 0: empty */
-    uint32_t path;
-    uint32_t reserved;
+    uint64_t key;  /* path_key; 0: empty */
+    uint64_t head; /* path_head */
 };
 
-/* What the end of an open scope needs. The record itself is in the segment (frame), or, between the outermost 31 and
- * the innermost, in `deep`. */
+/*
+ * The books of an open scope, in its place in a stack of them. The record itself is in the segment (frame), or, between the outermost
+ * 31 and the innermost, in `deep`. A cache line each.
+ */
 struct open_scope {
-    uintptr_t anchor;    /* address of the scope's object on the stack: also the token that ends it */
-    uint64_t anchors;    /* filter: one bit for the anchor of each scope that is open, this one included */
-    uint32_t path, call; /* of what is emitted inside: path and call count of the scope */
-    uint32_t ext_offset; /* its extension in the arena; what is beyond is free */
-    uint32_t ext_length;
-};
+    uintptr_t anchor; /* address of the scope's object on the stack: also the token that ends it */
+    uintptr_t lowest; /* of the anchors of all that is open, this one included */
+    uint64_t
+        head; /* path_head: words 0 and 3 of its record, but for the attributes: what is emitted inside needs them */
+    uint64_t calls;
+    uint32_t ext_length; /* its extension in the arena; 0: none. It is 0 in all places above the top */
+    uint32_t ext_offset;
+    /* constant for this place (scope_reset) */
+    uint32_t depth; /* scopes that are open when this is the top */
+    uint64_t *
+        frame; /* where the usual way writes the record of the next one inside; see scope_reset when that is too deep */
+} __attribute__((aligned(64)));
 
 struct gb_thread {
     /* the ring, as mapped */
@@ -49,8 +56,9 @@ struct gb_thread {
     struct gb_thread *rest; /* gb_mine.ready outside of emits: this; NULL where the clock is no counter */
     uint32_t busy;          /* 1 inside an emit that is not on the usual way. Also 1 while the block is in the pool */
     uint32_t orphan;        /* 1: another ring was leased over this one's head; its last emit returns it */
-    uint32_t depth;         /* open scopes */
+    struct open_scope *top; /* the innermost open scope: a place in `open` */
     uint32_t roots;         /* root scopes begun */
+    uint32_t arena_used;    /* bytes of the arena that open scopes use */
     uint64_t tokens;        /* next token of spans and contexts; its high half is unique to the lease */
     uintptr_t stack_low, stack_high; /* the mapping of the stack that was looked at last; 0: none */
     uint32_t *calls;                 /* call counts by path id: GBW_NAMES_MAX of them, mapped lazily */
@@ -73,22 +81,11 @@ struct gb_thread {
     uint32_t block;   /* index among all blocks of the process */
     uint32_t segment; /* index in gb_process.segments */
     struct path_cache cache[PATH_CACHE];
-    /* open[depth] is the innermost. open[0] stands for being outside of all: an anchor above every address, and the path
-     * that was inherited over a fork, else GBW_ROOT */
+    /* open[0] stands for being outside of all: an anchor above every address, and the path that was inherited over a fork,
+     * else GBW_ROOT */
     struct open_scope open[SCOPES_MAX + 1];
     struct gbw_record deep[SCOPES_MAX]; /* index = depth - 1, for GBW_FRAMES - 1 <= index < depth - 1 */
 };
-
-static inline struct open_scope *scope_top(struct gb_thread *self)
-{
-    return &self->open[self->depth];
-}
-
-/* The bytes of the arena that open scopes use. */
-static inline uint32_t arena_used(const struct open_scope *top)
-{
-    return top->ext_offset + top->ext_length;
-}
 
 /*
  * A thread's own: what it leases, and whether an emit may begin on the usual way (ring.h). That is so while `ready` is `self`: one
