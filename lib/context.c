@@ -110,7 +110,7 @@ void gb_context_restore(struct gb_context *context)
     /* scopes that were begun before a fork are their parent's to end */
     for (uint32_t i = 0; ours && i < saved->depth; i++) {
         if (self->top->depth >= SCOPES_MAX) {
-            ring_attempt(self);
+            ring_attempt(self->producer);
             ring_drop(self, GBW_TOO_DEEP);
             continue;
         }

@@ -38,7 +38,7 @@ static __attribute__((noinline)) void emit_general(struct gb_name *name, uint64_
         return;
     uint32_t path;
     if (unlikely(bad)) {
-        ring_attempt(self);
+        ring_attempt(self->producer);
         ring_drop(self, GBW_BAD_VALUE);
     } else if (likely((path = path_of(self, name)) != 0)) {
         uint64_t word[8] = {what | (uint64_t)path << 32, now, value, self->top->calls << 32};
@@ -47,57 +47,85 @@ static __attribute__((noinline)) void emit_general(struct gb_name *name, uint64_
     emit_leave(self);
 }
 
-/*
- * The usual case: a thread that has its ring, outside of any emit, a path that it has been on before, room, and no attributes or at
- * most three numbers. The record is written where it is published.
- */
-static inline __attribute__((always_inline)) void emit_metric(struct gb_name *name, uint64_t what, uint64_t value,
-                                                              bool bad, const struct gb_attr *attrs, uint32_t count)
-{
-    /* without meaning where the clock is no counter */
-    uint64_t now = clock_counter();
-    struct gb_thread *self = gb_mine.self;
-    if (unlikely(bad || !emit_enter_usual(self))) {
-        emit_general(name, what, value, bad, attrs, count);
-        return;
-    }
-
-    const struct open_scope *top = self->top;
-    uint64_t at = self->tail, *word = self->slots[at & self->mask].word;
-    const struct path_cache *cached = path_found(self, top->head, name);
-    if (unlikely(!cached || at == self->limit))
-        goto general;
-    uint64_t head = cached->head ^ GBW_TIMING ^ what, keys = self->roots & 0xffff;
-    if (count && unlikely(!attrs_are_plain(attrs, count) || !attrs_plain(word, &head, &keys, attrs, count)))
-        goto general;
-    ring_attempt(self);
-    word[0] = head;
-    word[1] = now;
-    word[2] = value;
-    word[3] = top->calls << 32;
-    word[4] = keys;
-    ring_publish(self, at + 1);
-    emit_leave_usual(self);
-    return;
-
-general:
-    emit_leave_usual(self);
-    emit_general(name, what, value, bad, attrs, count);
-}
-
 static inline uint64_t what_of(uint32_t kind, uint32_t flags)
 {
     return kind | (uint64_t)flags << 16;
 }
 
+/*
+ * The usual case: a thread that has its ring, outside of any emit, a path that it has been on before, room, and no attributes or at
+ * most three numbers. The record is written where it is published.
+ */
+static inline __attribute__((always_inline)) bool emit_usual(struct gb_name *name, uint64_t what, uint64_t value,
+                                                             const struct gb_attr *attrs, uint32_t count)
+{
+    struct gb_thread *self = gb_mine.self;
+    if (unlikely(!emit_enter_usual(self)))
+        return false;
+
+    const struct open_scope *top = self->top;
+    const struct path_cache *cached = path_found(self, top->head, name);
+    uint64_t at = self->tail;
+    if (unlikely(!cached || at == self->limit))
+        goto general;
+    uint64_t *word = self->slots[at & self->mask].word, head = cached->head ^ GBW_TIMING ^ what;
+    uint64_t keys = 0;
+    if (count && unlikely(!attrs_plain(word, &head, &keys, attrs, count)))
+        goto general;
+    word[0] = head;
+    word[2] = value;
+    word[3] = top->calls << 32;
+    word[4] = keys | (self->roots & 0xffff);
+    word[1] = clock_counter();
+    struct gbw_producer *producer = self->producer;
+    ring_attempt(producer);
+    ring_publish(self, producer, at + 1);
+    emit_leave_usual(self);
+    return true;
+
+general:
+    emit_leave_usual(self);
+    return false;
+}
+
+static __attribute__((noinline)) void emit_plain_general(struct gb_name *name, uint64_t what, uint64_t value)
+{
+    emit_general(name, what, value, false, NULL, 0);
+}
+
+static __attribute__((noinline)) void emit_attrs(struct gb_name *name, uint64_t what, uint64_t value,
+                                                 const struct gb_attr *attrs, uint32_t count)
+{
+    if (!attrs_are_plain(attrs, count) || !emit_usual(name, what, value, attrs, count))
+        emit_general(name, what, value, false, attrs, count);
+}
+
+/* Without attributes no register has to be saved. */
+static inline __attribute__((always_inline)) void emit_metric(struct gb_name *name, uint64_t what, uint64_t value,
+                                                              const struct gb_attr *attrs, uint32_t count)
+{
+    if (count)
+        emit_attrs(name, what, value, attrs, count);
+    else if (unlikely(!emit_usual(name, what, value, NULL, 0)))
+        emit_plain_general(name, what, value);
+}
+
+static __attribute__((noinline)) void refuse_value(struct gb_name *name)
+{
+    emit_general(name, GBW_COUNTER, 0, true, NULL, 0);
+}
+
 void gb_metric_int_(struct gb_name *name, uint32_t kind, int64_t value, const struct gb_attr *attrs, uint32_t count)
 {
-    emit_metric(name, what_of(kind, GBW_INT), (uint64_t)value, kind == GBW_COUNTER && value < 0, attrs, count);
+    if (unlikely(value < 0) && kind == GBW_COUNTER)
+        refuse_value(name);
+    else
+        emit_metric(name, what_of(kind, GBW_INT), (uint64_t)value, attrs, count);
 }
 
 void gb_metric_uint_(struct gb_name *name, uint32_t kind, uint64_t value, const struct gb_attr *attrs, uint32_t count)
 {
-    emit_metric(name, what_of(kind, GBW_UINT), value, false, attrs, count);
+    emit_metric(name, what_of(kind, GBW_UINT), value, attrs, count);
 }
 
 void gb_metric_double_(struct gb_name *name, uint32_t kind, double value, const struct gb_attr *attrs, uint32_t count)
@@ -105,8 +133,10 @@ void gb_metric_double_(struct gb_name *name, uint32_t kind, double value, const 
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     /* the comparison is false for NaN as well */
-    bool bad = kind == GBW_COUNTER && !(value >= 0 && value <= __DBL_MAX__);
-    emit_metric(name, what_of(kind, GBW_DOUBLE), bits, bad, attrs, count);
+    if (kind == GBW_COUNTER && unlikely(!(value >= 0 && value <= __DBL_MAX__)))
+        refuse_value(name);
+    else
+        emit_metric(name, what_of(kind, GBW_DOUBLE), bits, attrs, count);
 }
 
 /* A name made at run time is const for the user only: its id is filled in at the first use. */
@@ -143,12 +173,12 @@ void gb_timing(const struct gb_name *name, uint64_t start_ns, uint64_t end_ns, c
         return;
     uint32_t path;
     if (end_ns < start_ns) {
-        ring_attempt(self);
+        ring_attempt(self->producer);
         ring_drop(self, GBW_BAD_VALUE);
     } else if ((path = path_of(self, writable(name))) != 0) {
-        path_root(self);
+        path_root(self, self->top);
         uint64_t word[8] = {GBW_TIMING | (uint64_t)GBW_F_NANOSECONDS << 16 | (uint64_t)path << 32, start_ns,
-                            end_ns - start_ns, path_count(self, path)};
+                            end_ns - start_ns, path_count(self, self->top, path)};
         emit_with(self, word, attrs, count);
     }
     emit_leave(self);

@@ -8,7 +8,7 @@ uint32_t path_look_up(struct gb_thread *self, struct gb_name *name)
     uint32_t id = names_of(name);
     uint32_t path = id == NAME_BAD || id == NAME_BUSY ? id : names_path(path_in(parent), id);
     if (path == NAME_BAD || path == NAME_BUSY) {
-        ring_attempt(self);
+        ring_attempt(self->producer);
         ring_drop(self, path == NAME_BAD ? GBW_BAD_NAME : GBW_BUSY);
         return 0;
     }

@@ -54,15 +54,19 @@ static inline uint32_t path_of(struct gb_thread *self, struct gb_name *name)
 }
 
 /* Counts one more timing on this path, that begins now. Returns word 3 of its record. */
-static inline uint64_t path_count(struct gb_thread *self, uint32_t path)
+static inline uint64_t path_count(const struct gb_thread *self, const struct open_scope *top, uint32_t path)
 {
-    return ++self->calls[path] | self->top->calls << 32;
+    uint32_t *calls = self->calls;
+    calls[path]++;
+    signal_fence(); /* in memory, by one instruction, and then read again */
+    return calls[path] | top->calls << 32;
 }
 
 /* Counts it as a root, when nothing is open. Returns word 4 of its record without keys. */
-static inline uint64_t path_root(struct gb_thread *self)
+static inline uint64_t path_root(struct gb_thread *self, const struct open_scope *top)
 {
-    self->roots += self->top->depth == 0;
+    self->roots += top->root;
+    signal_fence();
     return self->roots & 0xffff;
 }
 

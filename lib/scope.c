@@ -31,10 +31,10 @@ static inline uint64_t *frame_at(struct gb_thread *self, uint32_t index)
 }
 
 /* `top` is the innermost open scope from now on. release: an autopsy that sees this depth sees the whole frame */
-static inline void publish_depth(struct gb_thread *self, struct open_scope *top)
+static inline void publish_depth(struct gb_thread *self, struct gbw_producer *producer, struct open_scope *top)
 {
     self->top = top;
-    __atomic_store_n(&self->producer->depth, top->depth, __ATOMIC_RELEASE);
+    __atomic_store_n(&producer->depth, top->depth, __ATOMIC_RELEASE);
 }
 
 /* The constants of the place that stands for `depth` open scopes. */
@@ -42,6 +42,7 @@ static void make_place(struct gb_thread *self, uint32_t depth)
 {
     struct open_scope *place = &self->open[depth];
     place->depth = depth;
+    place->root = depth == 0;
     place->ext_length = 0;
     place->frame = depth < GBW_FRAMES - 1 ? self->producer->frame[depth].word : nowhere.word;
 }
@@ -135,7 +136,7 @@ void scope_push(struct gb_thread *self, const uint64_t record[8], uint32_t ext_l
     ring_copy_record(frame_at(self, index), record);
     open_next(top, path_head(path_in(record[0])), record[3], anchor, lowest_of(top, anchor));
     place_ext(self, top + 1, ext_length);
-    publish_depth(self, top + 1);
+    publish_depth(self, self->producer, top + 1);
 }
 
 void scope_pop(struct gb_thread *self)
@@ -144,7 +145,7 @@ void scope_pop(struct gb_thread *self)
     close_top(self);
     if (unlikely(below->depth >= GBW_FRAMES))
         deep_restore(self, below);
-    publish_depth(self, below);
+    publish_depth(self, self->producer, below);
 }
 
 void scope_abandon(struct gb_thread *self, uint32_t depth)
@@ -210,7 +211,7 @@ static __attribute__((noinline)) struct gb_scope begin_general(struct gb_name *n
     if (may_be_left(self->top, here, below))
         discard_left(self, here, below);
     if (self->top->depth >= SCOPES_MAX) {
-        ring_attempt(self);
+        ring_attempt(self->producer);
         ring_drop(self, GBW_TOO_DEEP);
     } else if ((path = path_of(self, name)) != 0) {
         struct open_scope *top = self->top;
@@ -218,16 +219,16 @@ static __attribute__((noinline)) struct gb_scope begin_general(struct gb_name *n
         if (index >= GBW_FRAMES)
             deep_save(self);
         make_place(self, index + 1);
-        uint64_t *word = frame_at(self, index), head = path_head(path), calls = path_count(self, path);
+        uint64_t *word = frame_at(self, index), head = path_head(path), calls = path_count(self, top, path);
         word[0] = head;
         word[3] = calls;
-        word[4] = path_root(self);
+        word[4] = path_root(self, top);
         struct draft draft = draft_at(self, word, top + 1);
         attrs_write(&draft, attrs, count);
         open_next(top, head, calls, here, lowest_of(top, here));
         place_ext(self, top + 1, draft.length);
         word[1] = clock_ticks();
-        publish_depth(self, top + 1);
+        publish_depth(self, self->producer, top + 1);
         scope.token = here;
     }
     emit_leave(self);
@@ -238,7 +239,7 @@ static __attribute__((noinline)) struct gb_scope begin_general(struct gb_name *n
 #define OPAQUE(pointer) __asm__("" : "+r"(pointer))
 
 /* What the usual case knows of a scope's attributes. */
-enum attrs_are { ATTRS_NONE, ATTRS_PLAIN, ATTRS_ANY };
+enum attrs_are { ATTRS_PLAIN, ATTRS_ANY };
 
 /*
  * The usual case: a thread that has its ring, outside of any emit, not deep, nothing left behind, a path that it has been on
@@ -268,9 +269,9 @@ static inline __attribute__((always_inline)) struct gb_scope begin_usual(enum at
     if (are == ATTRS_PLAIN && unlikely(!attrs_plain(word, &head, &keys, attrs, count)))
         goto general;
     word[0] = head;
-    uint64_t calls = path_count(self, path_in(first));
+    uint64_t calls = path_count(self, top, path_in(first));
     word[3] = calls;
-    word[4] = keys | path_root(self);
+    word[4] = keys | path_root(self, top);
     open_next(top, first, calls, here, lowest);
     if (are == ATTRS_ANY) {
         struct draft draft = draft_at(self, word, top + 1);
@@ -278,7 +279,7 @@ static inline __attribute__((always_inline)) struct gb_scope begin_usual(enum at
         place_ext(self, top + 1, draft.length);
     }
     word[1] = clock_counter();
-    publish_depth(self, top + 1);
+    publish_depth(self, self->producer, top + 1);
     emit_leave_usual(self);
     return (struct gb_scope){here};
 
@@ -299,9 +300,49 @@ static __attribute__((noinline)) struct gb_scope begin_with_numbers(struct gb_na
     return begin_usual(ATTRS_PLAIN, name, attrs, count, anchor, below);
 }
 
-static __attribute__((noinline)) struct gb_scope begin_without(struct gb_name *name, void *anchor, uintptr_t below)
+static __attribute__((noinline)) void begin_plain_general(struct gb_name *name, void *anchor)
 {
-    return begin_usual(ATTRS_NONE, name, NULL, 0, anchor, below);
+    begin_general(name, NULL, 0, anchor, (uintptr_t)__builtin_dwarf_cfa());
+}
+
+/* The same for the most usual one. What is no longer needed is written first: so the few registers suffice that no function saves. */
+void gb_scope_begin_plain_(struct gb_name *name, void *anchor)
+{
+    struct gb_thread *self = gb_mine.self;
+    uintptr_t here = (uintptr_t)anchor;
+    if (unlikely(!emit_enter_usual(self))) {
+        begin_plain_general(name, anchor);
+        return;
+    }
+    struct open_scope *top = self->top;
+    const struct path_cache *cached;
+    if (unlikely(top->depth >= GBW_FRAMES - 1))
+        goto general;
+    top[1].lowest = here;
+    if (unlikely(here >= top->lowest)) {
+        OPAQUE(top); /* or else the compiler keeps in a register what only this branch reads again */
+        if (may_be_left(top, here, (uintptr_t)__builtin_dwarf_cfa()))
+            goto general;
+        top[1].lowest = top->lowest;
+    }
+    if (unlikely(!(cached = path_found(self, top->head, name))))
+        goto general;
+    top[1].anchor = here;
+    uint64_t *word = top->frame, head = cached->head;
+    word[0] = head;
+    top[1].head = head;
+    uint64_t calls = path_count(self, top, path_in(head));
+    word[3] = calls;
+    top[1].calls = calls;
+    word[4] = path_root(self, top);
+    word[1] = clock_counter();
+    publish_depth(self, self->producer, top + 1);
+    emit_leave_usual(self);
+    return;
+
+general:
+    emit_leave_usual(self);
+    begin_plain_general(name, anchor);
 }
 
 /* Saves no register of its own: all it does is to send each kind where it belongs. */
@@ -309,8 +350,6 @@ struct gb_scope gb_scope_begin_(struct gb_name *name, const struct gb_attr *attr
 {
     /* every object of our callers on this stack lies above our own frame */
     uintptr_t below = (uintptr_t)__builtin_dwarf_cfa();
-    if (!count)
-        return begin_without(name, anchor, below);
     if (attrs_are_plain(attrs, count))
         return begin_with_numbers(name, attrs, count, anchor, below);
     return begin_with_any(name, attrs, count, anchor, below);
@@ -333,8 +372,12 @@ static __attribute__((noinline)) void end_general(struct gb_scope scope, uint64_
 {
     if (!clock_is_counter())
         end = clock_monotonic_ns();
-    /* at the very end of a thread there is nothing of ours to end */
-    struct gb_thread *self = thread_has_ring(gb_mine.self) ? emit_enter() : NULL;
+    struct gb_thread *self = gb_mine.self;
+    /* at the very end of a thread there is nothing of ours to end; a scope that begins inside of an emit is refused, and counted
+     * by then */
+    if (!thread_has_ring(self) || thread_is_busy(self))
+        return;
+    self = emit_enter();
     if (!self)
         return;
     if (self->top->anchor == scope.token || unwind_to(self, scope.token)) {
@@ -380,7 +423,7 @@ void gb_scope_end_(struct gb_scope scope)
         return;
     }
     const uint64_t *word = top[-1].frame;
-    uint64_t *to = self->slots[at & self->mask].word, head = word[0], start = word[1];
+    uint64_t *to = self->slots[at & self->mask].word, head = word[0];
     if (unlikely(head & HAS_ATTRS)) {
         if (unlikely(top->ext_length != 0 || top->depth >= GBW_FRAMES)) {
             end_unusual(self, end);
@@ -390,14 +433,16 @@ void gb_scope_end_(struct gb_scope scope)
         to[6] = word[6];
         to[7] = word[7];
     }
-    ring_attempt(self);
     to[0] = head;
+    uint64_t start = word[1];
     to[1] = start;
     to[2] = end - start;
     to[3] = word[3];
     to[4] = word[4];
-    ring_publish(self, at + 1);
-    publish_depth(self, top - 1);
+    struct gbw_producer *producer = self->producer;
+    ring_attempt(producer);
+    ring_publish(self, producer, at + 1);
+    publish_depth(self, producer, top - 1);
     emit_leave_usual(self);
 }
 

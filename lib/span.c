@@ -111,8 +111,8 @@ struct gb_span gb_begin(const struct gb_name *name, const struct gb_attr *attrs,
         span.token_ = self->tokens++;
         span.generation_ = gb_process.generation;
         span.record_[0] = GBW_TIMING | (uint64_t)GBW_F_DETACHED << 16 | (uint64_t)path << 32;
-        span.record_[3] = path_count(self, path);
-        span.record_[4] = path_root(self);
+        span.record_[3] = path_count(self, self->top, path);
+        span.record_[4] = path_root(self, self->top);
         if (count) {
             span.block_ = needs_block(attrs, count) ? block_take(span.token_) : 0;
             struct draft draft = {.word = span.record_, .ext = (uint8_t *)span.record_}; /* no room there */

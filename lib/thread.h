@@ -38,6 +38,7 @@ struct open_scope {
     uint32_t ext_length; /* its extension in the arena; 0: none. It is 0 in all places above the top */
     uint32_t ext_offset;
     /* constant for this place (scope_reset) */
+    uint32_t root;  /* 1: what is begun inside of this is a root */
     uint32_t depth; /* scopes that are open when this is the top */
     uint64_t *
         frame; /* where the usual way writes the record of the next one inside; see scope_reset when that is too deep */
@@ -106,10 +107,14 @@ static inline bool thread_has_ring(const struct gb_thread *self)
     return (uintptr_t)self > (uintptr_t)THREAD_NONE;
 }
 
+/* Another ring was leased over the head of an emit, or a fork left it behind, and it has ended: returns the ring of an orphan to the
+ * pool, and lets the thread emit on what it leases now. */
+void thread_left(struct gb_thread *orphan);
+
 /* Is an emit running on this thread? */
 static inline bool thread_is_busy(const struct gb_thread *self)
 {
-    return self->busy || gb_mine.ready != self->rest;
+    return self->busy || (self->rest && !gb_mine.ready);
 }
 
 /*
@@ -122,10 +127,6 @@ struct gb_thread *thread_lease(void);
 /* Called by an emit that found another one running: counts the refusal (reentrant); after REFUSALS_MAX in a row against the same emit
  * orphans the ring and leases another. Returns the new block, or NULL: drop. */
 struct gb_thread *thread_reentered(struct gb_thread *self);
-
-/* Another ring was leased over the head of an emit, or a fork left it behind, and it has ended: returns the ring of an orphan to the
- * pool, and lets the thread emit on what it leases now. */
-void thread_left(struct gb_thread *orphan);
 
 /* Atomic add to header.refused[cause]; kept for the segment to come while there is none. */
 void thread_refuse(enum gbw_cause cause);

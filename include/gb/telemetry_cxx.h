@@ -87,7 +87,12 @@ template <class T> void gb_metric_(struct gb_name *, uint32_t, T *, gb_list_) = 
 
 inline struct gb_scope gb_open_(struct gb_name *name, gb_list_ attrs, void *anchor)
 {
-    return gb_scope_begin_(name, attrs.begin(), static_cast<uint32_t>(attrs.size()), anchor);
+    struct gb_scope scope = {static_cast<uint64_t>(reinterpret_cast<uintptr_t>(anchor))};
+    if (attrs.size() == 0)
+        gb_scope_begin_plain_(name, anchor);
+    else
+        gb_scope_begin_(name, attrs.begin(), static_cast<uint32_t>(attrs.size()), anchor);
+    return scope;
 }
 inline struct gb_span gb_open_span_(struct gb_name *name, gb_list_ attrs)
 {

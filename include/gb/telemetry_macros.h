@@ -22,7 +22,10 @@ struct gb_switch {
 extern struct gb_switch gb_switch_;
 
 bool gb_decide_(void);
+/* One without attributes; one with them, which says token 0 when it was refused. */
+void gb_scope_begin_plain_(struct gb_name *name, void *anchor);
 struct gb_scope gb_scope_begin_(struct gb_name *name, const struct gb_attr *attrs, uint32_t count, void *anchor);
+/* Does nothing for a scope that is not open. */
 void gb_scope_end_(struct gb_scope scope);
 void gb_attr_(struct gb_attr attr);
 void gb_metric_int_(struct gb_name *name, uint32_t kind, int64_t value, const struct gb_attr *attrs, uint32_t count);
@@ -33,7 +36,7 @@ void gb_preview_(struct gb_name *name, const void *data, uint64_t length);
 static inline bool gb_enabled(void)
 {
     uint32_t state = __atomic_load_n(&gb_switch_.state, __ATOMIC_ACQUIRE);
-    return __builtin_expect(state != GB_OFF_, 0) && (state == GB_ON_STATE_ || gb_decide_());
+    return __builtin_expect(state != GB_OFF_, 0) && (state > GB_OFF_ || gb_decide_());
 }
 
 #ifdef __cplusplus
@@ -135,13 +138,21 @@ static inline void gb_scope_leave_(const struct gb_scope *scope)
     if (scope->token)
         gb_scope_end_(*scope);
 }
+static inline struct gb_scope gb_scope_at_(void *anchor)
+{
+    return (struct gb_scope){(uint64_t)(uintptr_t)anchor};
+}
+/* Its token is known before the call, so that the compiler sees that there is one. */
+#define GB_BEGUN_NONE_(anchor, name) (gb_scope_begin_plain_(GB_SITE_(name), anchor), gb_scope_at_(anchor))
+#define GB_BEGUN_SOME_(anchor, ...)                                                                                    \
+    ((void)gb_scope_begin_(GB_SITE_(__VA_ARGS__), GB_LIST_(__VA_ARGS__), anchor), gb_scope_at_(anchor))
+#define GB_BEGUN_(anchor, ...) GB_CAT_(GB_BEGUN_, GB_SOME_(__VA_ARGS__))(anchor, __VA_ARGS__)
 /* `anchor` is never written or read: its address tells where the scope stands on the stack. It is apart from the scope, so
  * that the scope itself can stay in a register. */
 #define GB_OPEN_(id, ...)                                                                                              \
     struct gb_scope GB_CAT_(gb_anchor_, id),                                                                           \
         GB_CAT_(gb_scope_, id) __attribute__((cleanup(gb_scope_leave_), unused)) =                                     \
-            gb_enabled() ? gb_scope_begin_(GB_SITE_(__VA_ARGS__), GB_LIST_(__VA_ARGS__), &GB_CAT_(gb_anchor_, id))     \
-                         : (struct gb_scope)                                                                           \
+            gb_enabled() ? GB_BEGUN_(&GB_CAT_(gb_anchor_, id), __VA_ARGS__) : (struct gb_scope)                        \
     {                                                                                                                  \
         0                                                                                                              \
     }
