@@ -64,12 +64,14 @@ static inline __attribute__((always_inline)) bool emit_usual(struct gb_name *nam
         return false;
 
     const struct open_scope *top = self->top;
-    const struct path_cache *cached = path_found(self, top->head, name);
-    uint64_t at = self->tail;
-    if (unlikely(!cached || at == self->limit))
+    uint64_t at, *word, head, keys = 0;
+    if (unlikely(!path_found(self, top->head, name, &head)))
         goto general;
-    uint64_t *word = self->slots[at & self->mask].word, head = cached->head ^ GBW_TIMING ^ what;
-    uint64_t keys = 0;
+    head ^= GBW_TIMING ^ what;
+    at = self->tail;
+    if (unlikely(at == self->limit))
+        goto general;
+    word = self->slots[at & self->mask].word;
     if (count && unlikely(!attrs_plain(word, &head, &keys, attrs, count)))
         goto general;
     word[0] = head;

@@ -13,7 +13,7 @@ uint32_t path_look_up(struct gb_thread *self, struct gb_name *name)
         return 0;
     }
     uint64_t key = path_key(parent, id);
-    *path_slot(self, key) = (struct path_cache){.key = key, .head = path_head(path)};
+    *path_slot(self, path_offset(key)) = (struct path_cache){.key = key, .head = path_head(path)};
     if (path >= self->calls_high)
         self->calls_high = path + 1;
     return path;

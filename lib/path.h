@@ -6,6 +6,7 @@
 #ifndef GB_LIB_PATH_H
 #define GB_LIB_PATH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/names.h"
@@ -32,25 +33,33 @@ static inline uint64_t path_key(uint64_t parent, uint32_t name)
     return parent + name;
 }
 
-/* The product has the name from bit 31 on, and the path 159 times from bit 32 on: siblings stand side by side. */
-static inline struct path_cache *path_slot(struct gb_thread *self, uint64_t key)
+/* Where its slot stands in the cache, in bytes. The product has the name from bit 31 on, and the path 159 times from bit 32 on: siblings
+ * stand side by side. */
+static inline uint64_t path_offset(uint64_t key)
 {
-    const uint64_t in_table = (PATH_CACHE - 1) * sizeof(struct path_cache);
-    return (struct path_cache *)((uintptr_t)self->cache + (key * 0x7fffff9f >> 27 & in_table));
+    return key * 0x7fffff9f >> 27 & (PATH_CACHE - 1) * sizeof(struct path_cache);
 }
 
-/* NULL: not in the cache. */
-static inline const struct path_cache *path_found(struct gb_thread *self, uint64_t parent, const struct gb_name *name)
+static inline struct path_cache *path_slot(struct gb_thread *self, uint64_t offset)
 {
-    uint64_t key = path_key(parent, __atomic_load_n(&name->id, __ATOMIC_RELAXED));
-    const struct path_cache *slot = path_slot(self, key);
-    return likely(slot->key == key) ? slot : NULL;
+    return (struct path_cache *)((uintptr_t)self->cache + offset);
+}
+
+/* Its head, when it is in the cache. */
+static inline bool path_found(struct gb_thread *self, uint64_t parent, const struct gb_name *name, uint64_t *ret_head)
+{
+    uint64_t key = path_key(parent, __atomic_load_n(&name->id, __ATOMIC_RELAXED)), offset = path_offset(key);
+    if (unlikely(path_slot(self, offset)->key != key))
+        return false;
+    OPAQUE(offset);
+    *ret_head = path_slot(self, offset)->head;
+    return true;
 }
 
 static inline uint32_t path_of(struct gb_thread *self, struct gb_name *name)
 {
-    const struct path_cache *found = path_found(self, self->top->head, name);
-    return likely(found != NULL) ? path_in(found->head) : path_look_up(self, name);
+    uint64_t head;
+    return path_found(self, self->top->head, name, &head) ? path_in(head) : path_look_up(self, name);
 }
 
 /* Counts one more timing on this path, that begins now. Returns word 3 of its record. */
@@ -59,6 +68,7 @@ static inline uint64_t path_count(const struct gb_thread *self, const struct ope
     uint32_t *calls = self->calls;
     calls[path]++;
     signal_fence(); /* in memory, by one instruction, and then read again */
+    OPAQUE(calls);
     return calls[path] | top->calls << 32;
 }
 

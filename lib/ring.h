@@ -24,6 +24,9 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Makes the compiler work out an address, or read a value, again where it is used, rather than keep it in a register. */
+#define OPAQUE(value) __asm__("" : "+r"(value))
+
 /* Orders memory operations for a signal handler of the same thread, and for whoever reads the segment after a kill. */
 #define signal_fence() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 

@@ -235,9 +235,6 @@ static __attribute__((noinline)) struct gb_scope begin_general(struct gb_name *n
     return scope;
 }
 
-/* Keeps the compiler from working out an address again that it has. */
-#define OPAQUE(pointer) __asm__("" : "+r"(pointer))
-
 /* What the usual case knows of a scope's attributes. */
 enum attrs_are { ATTRS_PLAIN, ATTRS_ANY };
 
@@ -261,11 +258,11 @@ static inline __attribute__((always_inline)) struct gb_scope begin_usual(enum at
             goto general;
         lowest = top->lowest;
     }
-    const struct path_cache *cached = path_found(self, top->head, name);
-    if (unlikely(top->depth >= GBW_FRAMES - 1 || !cached))
+    uint64_t first, keys = 0;
+    if (unlikely(top->depth >= GBW_FRAMES - 1 || !path_found(self, top->head, name, &first)))
         goto general;
     /* nobody sees the frame before the depth says that it is there */
-    uint64_t *word = top->frame, first = cached->head, head = first, keys = 0;
+    uint64_t *word = top->frame, head = first;
     if (are == ATTRS_PLAIN && unlikely(!attrs_plain(word, &head, &keys, attrs, count)))
         goto general;
     word[0] = head;
@@ -300,35 +297,27 @@ static __attribute__((noinline)) struct gb_scope begin_with_numbers(struct gb_na
     return begin_usual(ATTRS_PLAIN, name, attrs, count, anchor, below);
 }
 
-static __attribute__((noinline)) void begin_plain_general(struct gb_name *name, void *anchor)
-{
-    begin_general(name, NULL, 0, anchor, (uintptr_t)__builtin_dwarf_cfa());
-}
-
 /* The same for the most usual one. What is no longer needed is written first: so the few registers suffice that no function saves. */
-void gb_scope_begin_plain_(struct gb_name *name, void *anchor)
+static inline __attribute__((always_inline)) bool begin_plain_usual(struct gb_name *name, uintptr_t here)
 {
     struct gb_thread *self = gb_mine.self;
-    uintptr_t here = (uintptr_t)anchor;
-    if (unlikely(!emit_enter_usual(self))) {
-        begin_plain_general(name, anchor);
-        return;
-    }
+    uint64_t *word, head;
+    if (unlikely(!emit_enter_usual(self)))
+        return false;
     struct open_scope *top = self->top;
-    const struct path_cache *cached;
     if (unlikely(top->depth >= GBW_FRAMES - 1))
         goto general;
     top[1].lowest = here;
     if (unlikely(here >= top->lowest)) {
-        OPAQUE(top); /* or else the compiler keeps in a register what only this branch reads again */
+        OPAQUE(top);
         if (may_be_left(top, here, (uintptr_t)__builtin_dwarf_cfa()))
             goto general;
         top[1].lowest = top->lowest;
     }
-    if (unlikely(!(cached = path_found(self, top->head, name))))
+    if (unlikely(!path_found(self, top->head, name, &head)))
         goto general;
     top[1].anchor = here;
-    uint64_t *word = top->frame, head = cached->head;
+    word = top->frame;
     word[0] = head;
     top[1].head = head;
     uint64_t calls = path_count(self, top, path_in(head));
@@ -338,11 +327,22 @@ void gb_scope_begin_plain_(struct gb_name *name, void *anchor)
     word[1] = clock_counter();
     publish_depth(self, self->producer, top + 1);
     emit_leave_usual(self);
-    return;
+    return true;
 
 general:
     emit_leave_usual(self);
-    begin_plain_general(name, anchor);
+    return false;
+}
+
+static __attribute__((noinline)) void begin_plain_general(struct gb_name *name, void *anchor)
+{
+    begin_general(name, NULL, 0, anchor, (uintptr_t)__builtin_dwarf_cfa());
+}
+
+void gb_scope_begin_plain_(struct gb_name *name, void *anchor)
+{
+    if (unlikely(!begin_plain_usual(name, (uintptr_t)anchor)))
+        begin_plain_general(name, anchor);
 }
 
 /* Saves no register of its own: all it does is to send each kind where it belongs. */

@@ -225,6 +225,28 @@ static void a_loop_that_longjmps_does_not_nest_for_ever(void **state)
     assert_false(expect_timing(0, "end", 1).flags & GBW_F_ABANDONED);
 }
 
+/* Objects in no order, and the place of one in the middle is used again. */
+static void finds_what_longjmp_left_among_others(void **state)
+{
+    (void)state;
+    static struct gb_name name[] = {{"first", 0}, {"second", 0}, {"third", 0}, {"again", 0}};
+    static const int place[] = {1, 0, 2, 0};
+    uint64_t anchor[3];
+    struct gb_scope scope[4];
+    for (int i = 0; i < 4; i++) {
+        gb_scope_begin_plain_(&name[i], &anchor[place[i]]);
+        scope[i].token = (uintptr_t)&anchor[place[i]];
+    }
+    assert_int_equal(inspect_producer(0)->depth, 2);
+    gb_scope_end_(scope[3]);
+    gb_scope_end_(scope[2]); /* gone */
+    gb_scope_end_(scope[0]);
+    assert_true(expect_timing(0, "first.second.third", 1).flags & GBW_F_ABANDONED);
+    assert_true(expect_timing(0, "first.second", 1).flags & GBW_F_ABANDONED);
+    assert_false(expect_timing(0, "first.again", 1).flags & GBW_F_ABANDONED);
+    assert_false(expect_timing(0, "first", 1).flags & GBW_F_ABANDONED);
+}
+
 static void ends_out_of_order(void **state)
 {
     (void)state;
@@ -350,6 +372,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_too_deep),
         cmocka_unit_test(discards_what_longjmp_left_below),
         cmocka_unit_test(a_loop_that_longjmps_does_not_nest_for_ever),
+        cmocka_unit_test(finds_what_longjmp_left_among_others),
         cmocka_unit_test(ends_out_of_order),
         cmocka_unit_test(pthread_exit_inside_a_scope_is_told),
         cmocka_unit_test(spans_end_anywhere_once),

@@ -19,6 +19,15 @@ static ALONE scope(int n)
             __asm__ volatile("" ::: "memory");
 }
 
+/* Two calls. The compiler puts the object of the inner one above the other's: whether longjmp left something takes another look. */
+static ALONE nested(int n)
+{
+    for (int i = 0; i < n; i++)
+        GB_SCOPE ("scope")
+            GB_SCOPE ("nested")
+                __asm__ volatile("" ::: "memory");
+}
+
 static ALONE scope_3(int n)
 {
     for (int i = 0; i < n; i++)
@@ -66,7 +75,7 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(int n);
-    } kinds[] = {{"scope", scope},           {"scope_3", scope_3}, {"scope_8", scope_8},
+    } kinds[] = {{"scope", scope},           {"nested", nested},   {"scope_3", scope_3}, {"scope_8", scope_8},
                  {"scope_text", scope_text}, {"counter", counter}, {"loop", loop}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (argc == 2 && strcmp(argv[1], kinds[i].name) == 0) {
@@ -76,6 +85,6 @@ int main(int argc, char **argv)
             return EXIT_SUCCESS;
         }
     }
-    fprintf(stderr, "usage: instructions scope|scope_3|scope_8|scope_text|counter|loop\n");
+    fprintf(stderr, "usage: instructions scope|nested|scope_3|scope_8|scope_text|counter|loop\n");
     return 2;
 }

@@ -32,11 +32,12 @@ check() { # kind bound
 }
 
 enabled=1
-check scope 212
-check scope_3 300
-check scope_8 740
-check scope_text 530
-check counter 115
+check scope 111
+check nested 240
+check scope_3 220
+check scope_8 680
+check scope_text 500
+check counter 62
 enabled=0
 check scope 4
 check counter 4
