@@ -225,6 +225,20 @@ static void a_loop_that_longjmps_does_not_nest_for_ever(void **state)
     assert_false(expect_timing(0, "end", 1).flags & GBW_F_ABANDONED);
 }
 
+/* Numbers that all stand in the record: copied at the end word by word. What the slot held before is not theirs. */
+static void carries_numbers(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        GB_SCOPE ("numbers", GB_KV("a", i), GB_KV("b", i + 10), GB_KV("c", i + 20))
+            ;
+        struct seen seen = expect_timing(0, "numbers", (uint32_t)i + 1);
+        assert_int_equal(seen.count, 3);
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(seen.attr[k].value, i + 10 * k);
+    }
+}
+
 /* Objects in no order, and the place of one in the middle is used again. */
 static void finds_what_longjmp_left_among_others(void **state)
 {
@@ -372,6 +386,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_too_deep),
         cmocka_unit_test(discards_what_longjmp_left_below),
         cmocka_unit_test(a_loop_that_longjmps_does_not_nest_for_ever),
+        cmocka_unit_test(carries_numbers),
         cmocka_unit_test(finds_what_longjmp_left_among_others),
         cmocka_unit_test(ends_out_of_order),
         cmocka_unit_test(pthread_exit_inside_a_scope_is_told),
