@@ -38,10 +38,9 @@ struct open_scope {
     uint32_t ext_length; /* its extension in the arena; 0: none. It is 0 in all places above the top */
     uint32_t ext_offset;
     /* constant for this place (scope_reset) */
-    uint32_t root;  /* 1: what is begun inside of this is a root */
-    uint32_t depth; /* scopes that are open when this is the top */
-    uint64_t *
-        frame; /* where the usual way writes the record of the next one inside; see scope_reset when that is too deep */
+    uint32_t root;   /* 1: what is begun inside of this is a root */
+    uint32_t depth;  /* scopes that are open when this is the top */
+    uint64_t *frame; /* of the next one inside, on the usual way; nowhere in the segment when that is too deep */
 } __attribute__((aligned(64)));
 
 struct gb_thread {
