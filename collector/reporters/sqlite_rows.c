@@ -1,88 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * See sqlite_write.h: the rows of events. A value keeps what it is: whole numbers up to 2^63 - 1 are integers, larger ones text of their
- * digits; doubles are reals, infinities as well, but NaN, which SQLite would make null, is the text NaN; text that is UTF-8
- * without a NUL is text, any other a blob of its bytes.
- */
+/* See sqlite_write.h: the rows of events. What a value is stored as: sqlite_value.h. */
 #include "collector/reporters/sqlite_rows.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "collector/reporters/folded.h"
-#include "collector/reporters/number.h"
-#include "collector/utf8.h"
+#include "collector/reporters/sqlite_value.h"
 
-static bool is_text(const char *text, size_t length)
+/* The attributes of all events of a run, the first of which has the id `first`. */
+static int put_attributes(struct writer *writer, const struct gb_run *run, int64_t first)
 {
-    for (size_t at = 0; at < length;) {
-        const unsigned char *byte = (const unsigned char *)text + at;
-        if (*byte < 0x80) {
-            if (*byte == 0)
-                return false;
-            at++;
-        } else if (*byte == 0xc2 && length - at > 1 && byte[1] >= 0x80 && byte[1] <= 0x9f) {
-            at += 2; /* U+0080 to U+009F: controls, and valid */
-        } else {
-            size_t bytes = utf8_character(text + at, length - at);
-            if (!bytes)
-                return false;
-            at += bytes;
-        }
-    }
-    return true;
-}
-
-static void bind_value(sqlite3_stmt *statement, int column, const struct gb_event_value *value)
-{
-    char digits[NUMBER_MAX];
-
-    switch (value->type) {
-    case GB_VALUE_BOOL:
-        sqlite3_bind_int64(statement, column, value->as.boolean);
-        break;
-    case GB_VALUE_INT:
-        sqlite3_bind_int64(statement, column, value->as.i);
-        break;
-    case GB_VALUE_UINT:
-        if (value->as.u <= INT64_MAX)
-            sqlite3_bind_int64(statement, column, (int64_t)value->as.u);
-        else
-            sqlite3_bind_text(statement, column, digits, (int)(number_put_uint(digits, value->as.u) - digits),
-                              SQLITE_TRANSIENT);
-        break;
-    case GB_VALUE_DOUBLE:
-        if (isnan(value->as.d))
-            sqlite3_bind_text(statement, column, "NaN", 3, SQLITE_STATIC);
-        else
-            sqlite3_bind_double(statement, column, value->as.d);
-        break;
-    case GB_VALUE_TEXT:
-        if (is_text(value->as.text, value->length))
-            sqlite3_bind_text(statement, column, value->as.text, (int)value->length, SQLITE_STATIC);
-        else
-            sqlite3_bind_blob(statement, column, value->as.text, (int)value->length, SQLITE_STATIC);
-        break;
-    default:
-        sqlite3_bind_null(statement, column);
-    }
-}
-
-static int put_attributes(struct writer *writer, int64_t id, const struct gb_event *event)
-{
-    sqlite3_stmt *statement = writer->statement[WRITER_ATTRIBUTE];
-    int result = SQLITE_OK;
-
-    sqlite3_bind_int64(statement, 1, id);
-    for (uint32_t i = 0; i < event->attr_count && result == SQLITE_OK; i++) {
-        const struct gb_event_attr *attr = &event->attrs[i];
-        sqlite3_bind_int64(statement, 2, i);
-        sqlite3_bind_text(statement, 3, attr->key->text, (int)attr->key->length, SQLITE_STATIC);
-        sqlite3_bind_int64(statement, 4, attr->value.type);
-        bind_value(statement, 5, &attr->value);
-        result = writer_step(statement);
-    }
-    return result;
+    writer->attributes = (struct attributes_source){.events = run->events, .count = run->count, .first_id = first};
+    return writer_step(writer->statement[WRITER_ATTRIBUTES]);
 }
 
 static void bind_sum(sqlite3_stmt *statement, int column, const struct gb_folded *folded)
@@ -104,7 +33,7 @@ static void bind_bound(sqlite3_stmt *statement, int column, const struct gb_fold
     else if (bound->type == GB_VALUE_UINT && bound->as.u > INT64_MAX)
         sqlite3_bind_double(statement, column, (double)bound->as.u);
     else
-        bind_value(statement, column, bound);
+        sqlite_bind_value(statement, column, bound);
 }
 
 int writer_fold(struct writer *writer, const struct gb_folded *folded)
@@ -132,7 +61,7 @@ int writer_fold(struct writer *writer, const struct gb_folded *folded)
     bind_sum(statement, 8, folded);
     bind_bound(statement, 9, folded, &folded->least);
     bind_bound(statement, 10, folded, &folded->greatest);
-    bind_value(statement, 11, &folded->last);
+    sqlite_bind_value(statement, 11, &folded->last);
     sqlite3_bind_int64(statement, 12, folded->last_wall_ns);
     result = writer_step(statement);
     return result == SQLITE_OK
@@ -157,8 +86,7 @@ static int put_timing(struct writer *writer, int64_t thread, const struct gb_eve
     sqlite3_bind_int64(statement, 7, event->as.duration_ns);
     sqlite3_bind_int64(statement, 8, (int64_t)event->call_count);
     sqlite3_bind_int64(statement, 9, event->flags);
-    result = writer_step(statement);
-    return result == SQLITE_OK && event->attr_count ? put_attributes(writer, id, event) : result;
+    return writer_step(statement);
 }
 
 static int put_metric(struct writer *writer, int64_t thread, const struct gb_event *event)
@@ -181,10 +109,9 @@ static int put_metric(struct writer *writer, int64_t thread, const struct gb_eve
     sqlite3_bind_text(statement, 5, types[event->kind].text, types[event->kind].length, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 6, event->start_wall_ns);
     sqlite3_bind_int64(statement, 7, event->start_mono_ns);
-    bind_value(statement, 8, &event->as.value);
+    sqlite_bind_value(statement, 8, &event->as.value);
     sqlite3_bind_int64(statement, 9, event->flags);
-    result = writer_step(statement);
-    return result == SQLITE_OK && event->attr_count ? put_attributes(writer, id, event) : result;
+    return writer_step(statement);
 }
 
 static int put_loss(struct writer *writer, int64_t thread, const struct gb_event *event)
@@ -277,7 +204,8 @@ int writer_run(struct writer *writer, const struct held_run *held)
 {
     const struct gb_run *run = &held->run;
     struct writer_worker *worker;
-    int64_t thread = 0;
+    int64_t thread = 0, first = writer->next_event;
+    uint32_t attributes = 0;
     int result = writer_worker(writer, run->worker, &worker);
 
     if (result == SQLITE_OK && run->ring_known && run->count)
@@ -289,7 +217,10 @@ int writer_run(struct writer *writer, const struct held_run *held)
             result = put_event(writer, thread, &run->events[i]);
         else if (run->events[i].kind == GB_EVENT_FINISHED) /* what no ring lost is in its account */
             result = put_end(writer, worker->id, run->worker, run->events[i].as.account);
+        attributes += attributes_of(&run->events[i]);
     }
+    if (result == SQLITE_OK && run->ring_known && attributes)
+        result = put_attributes(writer, run, first);
     if (result == SQLITE_OK && run->ring_known)
         result = writer_cursor(writer, run->worker->segment, run->ring, held->next);
     return result;

@@ -17,7 +17,7 @@ static const char *const texts[WRITER_STATEMENTS] = {
     [WRITER_STATE_SET] = "update state set commits = ?, next_event_id = ?",
     [WRITER_TIMING] = "insert into timings values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [WRITER_METRIC] = "insert into metrics values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [WRITER_ATTRIBUTE] = "insert into attributes values (?, ?, ?, ?, ?)",
+    [WRITER_ATTRIBUTES] = "insert into attributes select event_id, position, key, type, value from " ATTRIBUTES_TABLE,
     [WRITER_LOSS] = "insert into losses values (?, ?, ?, ?, ?, ?)",
     [WRITER_GAP] = "insert or replace into gaps values (?, ?, ?, ?)",
     [WRITER_SCOPE_FIND] = "select scope_id from scopes where parent_id = ? and name = ?",
@@ -64,9 +64,8 @@ void writer_close(struct writer *writer)
 
 int writer_open(struct writer *writer, sqlite3 *db)
 {
-    int result = SQLITE_OK;
-
     *writer = (struct writer){.db = db};
+    int result = attributes_register(db, &writer->attributes);
     for (unsigned i = 0; i < WRITER_STATEMENTS && result == SQLITE_OK; i++)
         result = sqlite3_prepare_v3(db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &writer->statement[i], NULL);
     if (result != SQLITE_OK)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "collector/reporters/cursor.h"
+#include "collector/reporters/sqlite_attributes.h"
 #include "collector/reporters/sqlite_hold.h"
 
 /* Cursors: ring FOLD_RINGS + n stands for the fold tables of ring n, whose epochs it counts. */
@@ -28,7 +29,7 @@ enum writer_statement {
     WRITER_STATE_SET,
     WRITER_TIMING,
     WRITER_METRIC,
-    WRITER_ATTRIBUTE,
+    WRITER_ATTRIBUTES,
     WRITER_LOSS,
     WRITER_GAP,
     WRITER_SCOPE_FIND,
@@ -59,7 +60,8 @@ struct writer_worker {
 struct writer {
     sqlite3 *db;
     sqlite3_stmt *statement[WRITER_STATEMENTS];
-    int64_t *scopes; /* by path id; 0: not known */
+    struct attributes_source attributes; /* what WRITER_ATTRIBUTES reads */
+    int64_t *scopes;                     /* by path id; 0: not known */
     uint32_t scope_count;
     struct writer_worker *workers; /* by worker id */
     uint32_t worker_count;
