@@ -2,8 +2,11 @@
 /*
  * What a whole program pays: the demo worker, a kernel that computes and one that waits for memory, on all cores, the collector
  * sharing them. In: nothing. Out: results (result.h) of the part `app`: wall time and CPU of the same work with telemetry compiled out,
- * disabled, enabled without a collector, and with one; the kernels at several rates of events. Sample i of all modes is of round i,
- * whose order changes from round to round.
+ * disabled, enabled without a collector, and with one; the kernels at several rates of events.
+ *
+ * Many short rounds of a fixed amount of work, as many as there is time for: a machine's phases are longer than a round, so they fall on all
+ * modes of it alike, and the median of the rounds' differences tells one percent where single runs differ by ten. Sample i of all
+ * modes is of the same round, whose order changes from round to round: a round in which an event was dropped is left out as a whole.
  */
 #include "bench/app.h"
 #include "bench/arguments.h"
@@ -15,6 +18,10 @@
 
 #include "bench/child.h"
 #include "bench/result.h"
+#include "bench/ticks.h"
+
+#define ROUNDS_MOST 100
+#define ROUNDS_LEAST 5 /* however busy the machine is */
 
 struct app {
     bool quick;
@@ -22,18 +29,18 @@ struct app {
     char here[4096]; /* where this program stands, and the others with it */
 };
 
-/* What one program cost in all rounds, by mode. */
+/* What one program cost in all rounds, of one mode. */
 struct account {
     struct samples wall, cpu, worker, collector;
     uint64_t discarded, attempted, dropped, runs;
 };
 
-static void enter(struct account *account, enum app_mode mode, const struct app_cost *cost)
+static void enter(struct account *account, const struct app_cost *cost, bool discard)
 {
     account->runs++;
     account->attempted += cost->attempted;
     account->dropped += cost->dropped;
-    if (mode == APP_COLLECTOR && cost->dropped) {
+    if (discard) {
         account->discarded++;
         return;
     }
@@ -81,19 +88,35 @@ static void print_account(const char *program, enum app_mode mode, struct accoun
     samples_free(&account->collector);
 }
 
-static int measure(const struct app *app, const struct app_program *program, int rounds, double rate)
+/* Where the rings ran full in every round, the modes without a collector still have their figures. */
+static void enter_all(struct account *account, struct app_cost (*cost)[APP_MODES], int rounds)
+{
+    int clean = 0;
+    for (int round = 0; round < rounds; round++)
+        clean += cost[round][APP_COLLECTOR].dropped == 0;
+    for (int round = 0; round < rounds; round++) {
+        bool dropped = cost[round][APP_COLLECTOR].dropped > 0;
+        for (int mode = 0; mode < APP_MODES; mode++)
+            enter(&account[mode], &cost[round][mode], dropped && (clean || mode == APP_COLLECTOR));
+    }
+}
+
+/* Rounds until `seconds` have passed. */
+static int measure(const struct app *app, const struct app_program *program, double seconds, double rate)
 {
     struct account account[APP_MODES] = {0};
-    struct app_cost cost;
-    for (int round = -1; round < rounds; round++) { /* the first one warms up */
+    struct app_cost cost[ROUNDS_MOST][APP_MODES];
+    int64_t end = mono_now() + (int64_t)(seconds * 1e9);
+    int rounds = -1; /* the first one warms up: pages of programs and files, a collector's first start */
+    for (; rounds < ROUNDS_MOST && (rounds < ROUNDS_LEAST || mono_now() < end); rounds++) {
         for (int i = 0; i < APP_MODES; i++) {
-            enum app_mode mode = (enum app_mode)((round + 1 + i) % APP_MODES);
-            if (app_run(program, mode, app->collector, app->directory, &cost))
+            int mode = (rounds + 1 + i) % APP_MODES;
+            if (app_run(program, (enum app_mode)mode, app->collector, app->directory,
+                        &cost[rounds < 0 ? 0 : rounds][mode]))
                 return -1;
-            if (round >= 0)
-                enter(&account[mode], mode, &cost);
         }
     }
+    enter_all(account, cost, rounds);
     for (int mode = 0; mode < APP_MODES; mode++)
         print_account(program->name, (enum app_mode)mode, &account[mode], rate);
     return 0;
@@ -102,7 +125,7 @@ static int measure(const struct app *app, const struct app_program *program, int
 static int kernel(const struct app *app, const char *kind)
 {
     static const double quick[] = {1e3, 1e5, 1e7}, full[] = {1e3, 1e4, 1e5, 1e6, 1e7};
-    const double *rates = app->quick ? quick : full, seconds = app->quick ? 0.12 : 0.3;
+    const double *rates = app->quick ? quick : full, seconds = app->quick ? 0.08 : 0.12; /* of a run */
     size_t count = app->quick ? 3 : 5;
     char name[32], path[2][4200], threads[16], units[32], iterations[32];
     const char *argv[] = {kind, threads, units, iterations, NULL};
@@ -128,7 +151,7 @@ static int kernel(const struct app *app, const char *kind)
         snprintf(iterations, sizeof iterations, "%.0f", a_unit < 1 ? 1 : a_unit);
         snprintf(units, sizeof units, "%.0f", seconds * rates[i] / cores());
         fprintf(stderr, "bench-app: %s, %.0f events/s\n", name, rates[i]);
-        if (measure(app, &program, app->quick ? 5 : 10, rates[i]))
+        if (measure(app, &program, app->quick ? 4 : 6, rates[i]))
             return -1;
     }
     return 0;
@@ -138,7 +161,7 @@ static int batch_worker(const struct app *app)
 {
     const char *built = getenv("GB_BATCH_WORKER");
     char off[4200], processes[16], scratch[160];
-    const char *argv[] = {"-j", "-p", processes, "-t", "1", "-n", app->quick ? "400" : "1500", "-s", scratch, NULL};
+    const char *argv[] = {"-j", "-p", processes, "-t", "1", "-n", app->quick ? "400" : "800", "-s", scratch, NULL};
     const struct app_program program = {.name = "batch_worker", .path = {built, off}, .argv = argv};
     snprintf(off, sizeof off, "%s/bench-batch-worker-off", app->here);
     if (!built || access(built, X_OK) || access(off, X_OK)) {
@@ -149,7 +172,7 @@ static int batch_worker(const struct app *app)
     snprintf(processes, sizeof processes, "%d", cores());
     snprintf(scratch, sizeof scratch, "%s/scratch", app->directory);
     fprintf(stderr, "bench-app: the demo worker\n");
-    int error = measure(app, &program, app->quick ? 6 : 16, 0);
+    int error = measure(app, &program, app->quick ? 16 : 60, 0);
     rmdir(scratch);
     return error;
 }

@@ -75,7 +75,7 @@ static void phase(const struct emit *emit, const char *name, int rounds, bool co
 
 void emit_bursts(const struct emit *emit)
 {
-    int rounds = emit->quick ? 400 : 2500;
+    int rounds = emit->quick ? 400 : 1500;
     fprintf(stderr, "bench-emit: no collector\n");
     phase(emit, "none", rounds, false);
     if (emit->collector && cores() > 1) {

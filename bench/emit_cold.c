@@ -47,7 +47,7 @@ static double sample(const struct emit *emit, const struct kind *kind, uint8_t *
 void emit_cold(const struct emit *emit)
 {
     static const size_t sizes[] = {256 << 10, 4 << 20};
-    int rounds = emit->quick ? 40 : 300;
+    int rounds = emit->quick ? 40 : 150;
     fprintf(stderr, "bench-emit: cold cache\n");
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         struct samples samples[CASES] = {0};

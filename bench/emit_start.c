@@ -87,7 +87,7 @@ void emit_start(const struct emit *emit, const char *self)
     struct samples samples[FIRSTS] = {0};
     double ns[FIRSTS];
     fprintf(stderr, "bench-emit: first events\n");
-    for (int round = 0, rounds = emit->quick ? 20 : 150; round < rounds; round++) {
+    for (int round = 0, rounds = emit->quick ? 20 : 100; round < rounds; round++) {
         if (!one_process(self, ns)) {
             result_skipped("emit", cases[0].name, "a child process failed");
             return;

@@ -191,7 +191,7 @@ void emit_tail(const struct emit *emit)
         exit(1);
     struct emit with_bell = *emit;
     view_open(emit->directory, &with_bell.view);
-    measure(&with_bell, false, emit->quick ? 1000000 : 8000000, 10000);
-    measure(&with_bell, true, emit->quick ? 1000000 : 8000000, 100000);
+    measure(&with_bell, false, emit->quick ? 1000000 : 6000000, 10000);
+    measure(&with_bell, true, emit->quick ? 1000000 : 6000000, 100000);
     collector_end(pid);
 }

@@ -132,7 +132,7 @@ static int loads(const struct stand *stand)
     static const double rates[] = {20, 1000, 100000, 1000000};
     for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
         struct round round;
-        int64_t ns = stand->quick ? 1000000000 : rates[i] < 1000 ? 5000000000 : 3000000000;
+        int64_t ns = stand->quick ? 1000000000 : rates[i] < 1000 ? 4000000000 : 2000000000;
         fprintf(stderr, "bench-latency: %.0f events/s\n", rates[i]);
         if (run_round(stand, NULL, rates[i], ns, &round))
             return -1;
@@ -152,11 +152,11 @@ static int beside_dead(const struct stand *stand)
     struct samples p50[CASES] = {0}, p99[CASES] = {0}, missing[CASES] = {0}, lost[CASES] = {0};
     uint64_t ring_full[CASES] = {0};
     snprintf(otlp, sizeof otlp, "otlp:endpoint=http://127.0.0.1:%u,interval=100ms,timeout=30s,queue=2", silent_port());
-    for (int round = 0, rounds = stand->quick ? 3 : 9; round < rounds; round++) {
+    for (int round = 0, rounds = stand->quick ? 3 : 7; round < rounds; round++) {
         fprintf(stderr, "bench-latency: beside a dead reporter, round %d of %d\n", round + 1, rounds);
         for (int i = 0; i < CASES; i++) {
             struct round result;
-            if (run_round(stand, beside[i], RATE, stand->quick ? 300000000 : 700000000, &result))
+            if (run_round(stand, beside[i], RATE, stand->quick ? 300000000 : 400000000, &result))
                 return -1;
             qsort(result.us.at, result.us.count, sizeof(double), compare);
             samples_add(&p50[i], at_quantile(&result.us, 0.5) * 1000);

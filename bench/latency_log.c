@@ -89,7 +89,7 @@ int latency_of_log(const char *collector, bool quick)
     static const double rates[] = {20, 1000, 100000};
     for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
         fprintf(stderr, "bench-latency: log, %.0f events/s\n", rates[i]);
-        if (measure(collector, rates[i], quick ? 700000000 : 3000000000))
+        if (measure(collector, rates[i], quick ? 700000000 : 2000000000))
             return -1;
     }
     return 0;

@@ -16,7 +16,7 @@
 #include "bench/scale.h"
 
 #define BURST 7000 /* below half of a ring of 1 MiB */
-#define ROUNDS_MOST 40
+#define ROUNDS_MOST 30
 #define WARM 3
 
 struct figures {
@@ -122,7 +122,7 @@ void scale_curve(const struct scale *scale)
     struct point point[64];
     size_t count = points(point, true);
     count += points(point + count, false);
-    int passes = scale->quick ? 4 : 10; /* the machine's phases last longer than one point */
+    int passes = scale->quick ? 4 : 8; /* the machine's phases last longer than one point */
     rounds = scale->quick ? 15 : ROUNDS_MOST;
     pid_t pid = collector_spawn(scale->collector, "summary:path=/dev/null", -1);
     if (!pid)

@@ -151,14 +151,14 @@ void measure_load(bool quick)
     if (!program)
         return;
     for (size_t i = 0; i < COUNT(idle_workers); i++)
-        measure_idle(program, idle_workers[i], quick ? 1 : 3, quick ? 1000 : 1500);
+        measure_idle(program, idle_workers[i], quick ? 1 : 3, 1000);
     bench_directory();
     pid_t collector = collector_spawn(program, REPORTER, cores() > 1 ? 1 : 0);
     if (collector) {
         pin_to(0);
         for (size_t i = 0; i < COUNT(rates); i++)
-            measure_rate(collector, rates[i], quick ? 2 : 5, (quick ? 300 : 700) * (int64_t)MS);
-        measure_rss(collector, quick ? 2 : 10);
+            measure_rate(collector, rates[i], quick ? 2 : 5, (quick ? 300 : 400) * (int64_t)MS);
+        measure_rss(collector, quick ? 2 : 5);
         collector_end(collector);
     }
     gb_shutdown();

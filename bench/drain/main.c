@@ -23,7 +23,7 @@ static const struct section {
 static int usage(FILE *out, int status)
 {
     fputs("usage: bench-drain [--quick] [SECTION...]\n\n"
-          "What the collector costs. Prints JSON Lines. About 120 s; with --quick 25 s.\n"
+          "What the collector costs. Prints JSON Lines. About 75 s; with --quick 25 s.\n"
           "GB_COLLECTOR: the path of gb-collector.\n\n",
           out);
     for (size_t i = 0; i < SECTIONS; i++)

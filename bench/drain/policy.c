@@ -238,7 +238,7 @@ void measure_policy(bool quick)
         result_skipped(PART, "policy_sleep_worker", strerror(-error));
     else
         for (size_t r = 0; r < COUNT(rates); r++)
-            measure_curves(worker, rates[r], quick, quick ? 2 : 3, (quick ? 50 : 150) * 1000 * (int64_t)US);
+            measure_curves(worker, rates[r], quick, quick ? 2 : 3, (quick ? 50 : 100) * 1000 * (int64_t)US);
     policy_worker_stop(worker);
     tear_down();
     bench_directory_remove();

@@ -150,7 +150,7 @@ static bool visit_row(const struct row *row, unsigned count, struct figures *fig
 void measure_reporters(bool quick)
 {
     static struct figures figures[ROWS];
-    unsigned visits = quick ? 2 : 5, samples = quick ? 3 : 5;
+    unsigned visits = quick ? 2 : 4, samples = quick ? 3 : 5;
     for (unsigned visit = 0; visit < visits; visit++) {
         for (size_t i = 0; i < ROWS; i++) {
             if (figures[i].missing)

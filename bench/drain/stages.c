@@ -117,6 +117,6 @@ void measure_stages(bool quick)
         return;
     }
     for (enum records kind = RECORDS_TIMING; kind < RECORDS; kind++)
-        measure_kind(pipeline, kind, quick ? 150 : 1000);
+        measure_kind(pipeline, kind, quick ? 150 : 400);
     pipeline_end(pipeline);
 }

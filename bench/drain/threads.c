@@ -257,6 +257,6 @@ void measure_threads(bool quick)
         return;
     }
     clock_start();
-    measure_with(false, quick ? 40 : 300);
-    measure_with(true, quick ? 40 : 300);
+    measure_with(false, quick ? 40 : 120);
+    measure_with(true, quick ? 40 : 120);
 }

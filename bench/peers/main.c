@@ -218,7 +218,7 @@ static int usage(FILE *out, int status)
 {
     fputs("usage: bench-peers [--quick]\n\n"
           "Measures what gb-telemetry and its peers cost for the same job, in turn. Prints JSON Lines.\n"
-          "GB_COLLECTOR: the path of gb-collector. About 120 s; with --quick 30 s.\n",
+          "GB_COLLECTOR: the path of gb-collector. About 60 s; with --quick 25 s.\n",
           out);
     return status;
 }
@@ -243,9 +243,9 @@ int main(int argc, char **argv)
     start_all();
     if (!count)
         return 1;
-    bursts(quick ? 8 : 40);
-    series("as fast as it goes", flat_out, quick ? 2 : 5, quick ? 100000000 : 250000000);
-    series("at steady rates", paced, quick ? 2 : 5, quick ? 200000000 : 300000000);
+    bursts(quick ? 8 : 20);
+    series("as fast as it goes", flat_out, quick ? 2 : 5, quick ? 100000000 : 150000000);
+    series("at steady rates", paced, quick ? 2 : 5, 150000000);
     for (unsigned i = 0; i < count; i++)
         print(&contestants[i]);
     for (unsigned i = 0; i < CANDIDATES; i++)

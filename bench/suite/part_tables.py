@@ -32,21 +32,27 @@ def middle(row):
 # ---- app ----
 def app(rows):
     """Differences to the program with telemetry compiled out, round by round."""
-    table = Table(["program", "events/s", "telemetry", "wall time", "95 % of it", "CPU of all"])
+    table = Table(["program, events/s", "telemetry", "wall, %", "95 % of it", "CPU, %", "95 % of it"])
     every = rows.of("app")
     for program in dict.fromkeys(row.labels.get("program", row.case) for row in every):
         for x in dict.fromkeys(row.x for row in every if row.labels.get("program") == program):
             for mode, said in MODES:
                 if cells := app_cells(rows, program, x, mode):
-                    table.add(words(program), count(x) if x else "", said, *cells)
-    yield "Difference to the same program with telemetry compiled out, medians over the rounds; CPU of worker and collector together", table
+                    table.add(words(program) + (f", {count(x)}" if x else ""), said, *cells)
+    yield ("Difference to the same program with telemetry compiled out, medians of the rounds' differences; CPU is that of worker and "
+           "collector together"), table
+
+
+def percent(value):
+    """A difference without its unit, which the head of the column has."""
+    return signed(value).removesuffix(" %")
 
 
 def app_cells(rows, program, x, mode):
     wall, cpu = (app_difference(rows, f"{program}_{measure}", x, mode) for measure in ("wall", "cpu"))
     if wall is None or cpu is None:
         return None
-    return signed(wall.value), between(wall, signed), signed(cpu.value)
+    return percent(wall.value), between(wall, percent), percent(cpu.value), between(cpu, percent)
 
 
 def app_difference(rows, case, x, mode):
@@ -202,14 +208,20 @@ def latency(rows):
     yield "One that is dead delays nobody", beside
 
 
+def reached_of(rows, row):
+    """The rate at which a share was lost: on a busy machine the worker comes to less than it was told."""
+    found = [other for other in rows.every("loss", "reached_rate", **row.labels) if other.x == row.x]
+    return median(found[0]) if found else row.x
+
+
 def loss(rows):
     highest = Table(["ring of a thread", "reporter", "highest rate"])
     for row in rows.curve("loss", "highest_rate"):
         highest.add(amount(row.x, "bytes"), row.labels.get("reporter", ""), middle(row))
     yield "The highest steady rate without a drop", highest
-    lost = Table(["events/s", "ring of a thread", "reporter", "lost"])
+    lost = Table(["events/s, asked for", "reached", "ring of a thread", "reporter", "lost"])
     for row in rows.curve("loss", "lost_share"):
-        lost.add(count(row.x), amount(float(row.labels.get("ring_bytes", 0)), "bytes"), row.labels.get("reporter", ""), middle(row))
+        lost.add(count(row.x), amount(reached_of(rows, row), "events/s"), amount(float(row.labels.get("ring_bytes", 0)), "bytes"), row.labels.get("reporter", ""), middle(row))
     yield "What is lost above it", lost
 
 

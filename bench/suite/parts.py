@@ -20,13 +20,13 @@ def part(name, what, quick, full, *programs):
 
 
 PARTS = (
-    part("app", "what a whole program pays: the demo worker and two kernels, all cores busy", 45, 180),
-    part("emit", "one call of the library, beside the clock reads that it needs", 8, 60),
-    part("peers", "the same job with what one would use instead", 30, 120),
-    part("scale", "a call with 1 to n threads and processes; memory", 8, 60),
-    part("drain", "the collector: ns a record by stage and reporter, CPU by rate", 25, 120),
-    part("latency", "from a call to the reporter's output", 15, 60),
-    part("loss", "the highest rate without a drop by ring size, and what is lost above it", 20, 120),
+    part("app", "what a whole program pays: the demo worker and two kernels, all cores busy", 45, 120),
+    part("emit", "one call of the library, beside the clock reads that it needs", 8, 40),
+    part("peers", "the same job with what one would use instead", 25, 60),
+    part("scale", "a call with 1 to n threads and processes; memory", 8, 40),
+    part("drain", "the collector: ns a record by stage and reporter, CPU by rate", 25, 75),
+    part("latency", "from a call to the reporter's output", 15, 30),
+    part("loss", "the highest rate without a drop by ring size, and what is lost above it", 20, 60),
 )
 NAMES = tuple(part.name for part in PARTS)
 

@@ -29,11 +29,11 @@ def title(demo, found):
     """The demo worker, a rate that is high in practice, and the highest."""
     rates = sorted({rate for rate, _ in found})
     shown = dict.fromkeys([rate for rate in rates if rate <= 1e5][-1:] + [rates[-1]])
-    parts = [(estimate, "in the demo worker") for _, estimate in demo]
+    parts = [(estimate, "in the demo") for _, estimate in demo]
     parts += [(max((estimate for x, estimate in found if x == rate), key=lambda estimate: estimate.value),
-               f"in a kernel at {count(rate)} events a second") for rate in shown]
+               f"in a kernel at {count(rate)}/s") for rate in shown]
     noisy = any(estimate.high - estimate.low > NOISY for estimate, _ in parts)
-    start = "Too noisy here to tell what telemetry adds to the wall time: " if noisy else "Telemetry changes the wall time by "
+    start = "Too noisy to tell what telemetry adds to the wall time: " if noisy else "Telemetry changes the wall time by "
     return start + ", ".join(told(*part) for part in parts), noisy
 
 

@@ -64,9 +64,9 @@ def cost(rows):
 
 
 # ---- the tail ----
-TAILS = (("scope_distribution", "burst", "a scope, in bursts", BLUE), ("scope_distribution", "paced", "a scope, now and then", GREEN),
+TAILS = (("scope_distribution", "burst", "a scope, in bursts", BLUE), ("scope_distribution", "paced", "a scope, at a steady rate", GREEN),
          ("floor_distribution", "burst", "two clock reads, in bursts", GREY),
-         ("floor_distribution", "paced", "two clock reads, now and then", LIGHT))
+         ("floor_distribution", "paced", "two clock reads, at a steady rate", LIGHT))
 TIMES = ("'10 ns' 10, '30 ns' 30, '100 ns' 100, '300 ns' 300, '1 µs' 1e3, '3 µs' 3e3, '10 µs' 1e4, '30 µs' 3e4, '100 µs' 1e5, "
          "'1 ms' 1e6, '10 ms' 1e7")
 
@@ -80,7 +80,7 @@ def distribution(rows):
     row = rows.one("emit", "scope_distribution", load="burst") or rows.one("emit", "scope_distribution")
     if not row:
         return None
-    title = f"99 % of scopes end within {amount(row.quantile(0.99), 'ns')}, 99.99 % within {amount(row.quantile(0.9999), 'ns')}"
+    title = f"In bursts 99 % of scopes end within {amount(row.quantile(0.99), 'ns')}, 99.99 % within {amount(row.quantile(0.9999), 'ns')}"
     if floor := rows.one("emit", "floor_distribution", load=row.labels.get("load")):
         title += f" (two clock reads alone: {amount(floor.quantile(0.9999), 'ns')})"
     return Plot("distribution", "emit", title,

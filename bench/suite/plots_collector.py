@@ -5,7 +5,7 @@ import re
 
 from . import statistics
 from .gnuplot import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, Plot, Series
-from .part_tables import reached
+from .part_tables import reached, reached_of
 from .plots_call import spread
 from .tables import amount, digits
 
@@ -30,18 +30,18 @@ def loss(rows):
     curves = {}
     for row in rows.curve("loss", "lost_share"):
         key = row.labels.get("reporter", "?"), float(row.labels.get("ring_bytes", 0))
-        curves.setdefault(key, []).append((row.x / 1e6, 100 * statistics.median(row.samples)))
+        curves.setdefault(key, []).append((reached_of(rows, row) / 1e6, 100 * statistics.median(row.samples)))
     if not curves:
         return None
     several = len({reporter for reporter, _ in curves}) > 1
     series = [Series(f"rings of {rounded(ring, 'bytes')}" + (f", {reporter}" if several else ""), points, COLOURS[i % len(COLOURS)])
-              for i, ((reporter, ring), points) in enumerate(sorted(curves.items()))]
+              for i, ((reporter, ring), points) in enumerate(sorted((key, sorted(points)) for key, points in curves.items()))]
     title = "What is lost above the rate that the collector can take"
     if best := highest_of(rows):
         title = (f"Nothing is lost up to {digits(statistics.median(best.samples) / 1e6)} million events a second with rings of "
                  f"{rounded(best.x, 'bytes')}, into {best.labels.get('reporter')}")
     return Plot("loss", "loss", title,
-                "Share of the events that found their ring full, at a steady rate, by the size of a thread's ring. Every one of them is "
+                "Share of the events that found their ring full, at the steady rate that the worker came to, by the size of a thread's ring. Every one of them is "
                 "counted.",
                 "events a second, millions (logarithmic)", "lost, %", series,
                 ["set yrange [-2:]", "set logscale x 2", 'set format x "%g"'])

@@ -18,6 +18,15 @@ def targets_table(run, measured_only=True):
     return table
 
 
+def misses(run):
+    """Of each target that was missed, what was tried: (what, sentence); one line for those with the same sentence."""
+    told = {}
+    for verdict in targets.verdicts(run):
+        if verdict.figure and not verdict.met:
+            told.setdefault(verdict.tried, []).append(verdict.what)
+    return [("; ".join(names), sentence) for sentence, names in told.items()]
+
+
 def skipped(run, part):
     """One line a reason."""
     reasons = {}
@@ -63,6 +72,8 @@ def terminal(run):
     if table.rows:
         lines += ["== targets", ""] + table.text() + [""]
     lines += wrapped(summary_line(run))
+    if misses(run):
+        lines += wrapped("report.md says of each what was tried.")
     return lines
 
 
@@ -87,6 +98,9 @@ def markdown(run, root, plots, compared=()):
             lines += section(run, part, [plot for plot in plots if plot.part == part.name])
     table = targets_table(run, measured_only=False)
     lines += ["## Targets", "", *table.markdown(), ""]
+    if missed := misses(run):
+        lines += ["Missed, and what was tried (decisions: `docs/decisions.md`):", ""]
+        lines += [f"- **{what}**: {sentence}." for what, sentence in missed] + [""]
     if compared:
         lines += ["## Compared", "", "```", *compared, "```", ""]
     lines += ["## Method", "", method(root), "", "## Machine", ""]

@@ -6,6 +6,7 @@ A target names the limit, the row (or two of them, as a ratio) and the figure th
 from dataclasses import dataclass
 
 from . import statistics
+from .attempts import tried
 from .tables import amount, digits, share, signed
 
 DRAINING = {"collector": "lazy"}
@@ -18,7 +19,7 @@ class Verdict:
     figure: str  # "" : not measured
     range: str
     met: bool
-    why: str = ""
+    tried: str  # what was done to reach it; the report shows it beside a miss
 
     @property
     def word(self):
@@ -37,9 +38,9 @@ def judged(what, sign, limit, show, estimate, unit=""):
     met = at_most if sign == "<=" else at_least
     shown = f"{sign} {unit or show(limit)}"
     if estimate is None:
-        return Verdict(what, shown, "", "", False, "not measured")
+        return Verdict(what, shown, "", "", False, tried(what))
     interval = f"{show(estimate.low)} … {show(estimate.high)}" if estimate.count > 1 else ""
-    return Verdict(what, shown, show(estimate.value), interval, met(estimate.value, limit))
+    return Verdict(what, shown, show(estimate.value), interval, met(estimate.value, limit), tried(what))
 
 
 def times(value):
@@ -75,7 +76,8 @@ def emit(rows):
     yield judged("gauge / one clock read", "<=", 1.30, times, floor_ratio(rows, "gauge"))
     yield judged("instructions of a scope", "<=", 100, digits, figure(rows.one("emit", "scope_instructions")))
     yield judged("disabled call", "<=", 0.7, ns, figure(rows.one("emit", "scope_disabled", **DRAINING)))
-    yield judged("scopes above 1 µs, but for preemption", "<=", 1e-4, share, over_1_us(rows))
+    for load, words in (("paced", "steady load"), ("burst", "bursts from idle")):
+        yield judged(f"scopes above 1 µs, {words}, but for preemption", "<=", 1e-4, share, over_1_us(rows, load))
     for case, what, limit in (("first_event_of_process", "first event of a process", 1e6),
                               ("first_event_of_thread_new_ring", "first event of a thread, new ring", 7e5),
                               ("first_event_of_thread_pooled_ring", "first event of a thread, pooled ring", 5e3)):
@@ -86,15 +88,13 @@ def ns(value):
     return amount(value, "ns")
 
 
-def over_1_us(rows):
-    """Of the load that is worse."""
-    worst = None
-    for row in rows.every("emit", "scope_over_1_us", cause="any"):
-        preempted = rows.one("emit", "scope_over_1_us", cause="preempted", load=row.labels.get("load"))
-        value = statistics.median(row.samples) - (statistics.median(preempted.samples) if preempted else 0)
-        if worst is None or value > worst.value:
-            worst = statistics.Estimate(value, value, value, len(row.samples))
-    return worst
+def over_1_us(rows, load):
+    """Page faults, wakes, misses and all else that took long; but no call in whose middle the thread lost its core."""
+    row, preempted = (rows.one("emit", "scope_over_1_us", cause=cause, load=load) for cause in ("any", "preempted"))
+    if row is None:
+        return None
+    value = statistics.median(row.samples) - (statistics.median(preempted.samples) if preempted else 0)
+    return statistics.Estimate(value, value, value, 1)
 
 
 def scale(rows, cores):

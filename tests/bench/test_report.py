@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Report, tables and plots of a recorded run: every part is there, and fits a terminal."""
 import csv
+import re
 import shutil
 import tempfile
 import unittest
 from pathlib import Path
 
-from bench.suite import gnuplot, part_tables, plots, report, store, targets
+from bench.suite import attempts, gnuplot, part_tables, plots, report, store, targets
 from bench.suite.parts import NAMES
 from bench.suite.rows import Row, Rows
 from bench.suite.tables import Table, amount, share, signed
@@ -67,6 +68,29 @@ class Targets(unittest.TestCase):
         self.assertEqual(met["StatsD over UDP / a scope"], "met")
         self.assertEqual(met["instructions of a scope"], "MISSED")
         self.assertNotIn("not measured", met.values())
+
+    def test_a_miss_never_stands_without_what_was_tried(self):
+        verdicts = list(targets.verdicts(synthetic.recorded()))
+        self.assertTrue(all(verdict.tried for verdict in verdicts))
+        missed = [verdict for verdict in verdicts if verdict.word == "MISSED"]
+        self.assertTrue(missed)
+        text = report.markdown(synthetic.recorded(), ROOT, [])
+        for verdict in missed:
+            said = [line for line in text.splitlines() if line.startswith("- **") and verdict.what in line]
+            self.assertEqual(len(said), 1, verdict.what)
+            self.assertIn(verdict.tried, said[0])
+
+    def test_what_was_tried_points_to_decisions_that_are_there(self):
+        decisions = set(re.findall(r"^## (\d+)\.", (ROOT / "docs/decisions.md").read_text(), re.MULTILINE))
+        for what, sentence in attempts.TRIED.items():
+            for words in re.findall(r"decisions? ([\d, and]+\d|\d+)", sentence):
+                self.assertLessEqual(set(re.findall(r"\d+", words)), decisions, what)
+
+    def test_the_tail_is_judged_without_preemption(self):
+        rows = Rows([Row("emit", "scope_over_1_us", "share", samples=[share_of], labels={"load": "paced", "cause": cause})
+                     for cause, share_of in (("any", 3e-4), ("preempted", 2.5e-4))])
+        verdict = next(verdict for verdict in targets.emit(rows) if verdict.what.startswith("scopes above 1 µs, steady"))
+        self.assertEqual((verdict.word, verdict.figure), ("met", "50 ppm"))
 
     def test_one_worker_is_not_compared_with_itself(self):
         rows = Rows([Row("scale", "scope_threads", "cpu_ns", samples=[20.0] * 5, x=x, x_name="threads") for x in (1.0,)])
