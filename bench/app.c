@@ -21,7 +21,7 @@
 #include "bench/ticks.h"
 
 #define ROUNDS_MOST 100
-#define ROUNDS_LEAST 5 /* however busy the machine is */
+#define ROUNDS_LEAST 3 /* however busy the machine is */
 
 struct app {
     bool quick;
