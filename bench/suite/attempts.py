@@ -29,7 +29,7 @@ TRIED = {
                                 "first touch (decision 19)",
     "first event of a thread, new ring": "First touch instead of populating takes 0.32 ms less, and makes each of the first 16,000 scopes 2 to 6 "
                                          "times as dear (decision 19): not done",
-    "first event of a thread, pooled ring": "One compare-and-swap and one record; the rest is the thread's start",
+    "first event of a thread, pooled ring": "Rings of ended threads stay in a pool with their pages, and are taken by one compare-and-swap",
     "a call's cost with": "Rings share nothing: each has its own pages and lines. On two cores the second worker shares one with the collector, "
                           "and what else runs there shows",
     "LTTng-UST": PEERS,
@@ -42,7 +42,7 @@ TRIED = {
     "collector, a record: log": "Digit pairs, and what paths, keys and runs have in common made once (decision 28)",
     "collector, a record: sqlite": "One transaction a flush, prepared statements, rows only ever appended, and one statement for all attributes of a "
                                    "run; what else was tried stands in decision 29",
-    "collector, a record: statsd": "Names are kept by path; each event on its own is a line of text, a tenth of them system calls (decision 17)",
+    "collector, a record: statsd": "Added up it costs 36 to 46 ns; each event on its own is a line of text, 345 ns in a quiet phase (decision 17)",
     "collector, a record: otlp": "What spans have in common is encoded once: 319 to 162 ns (decision 17)",
 }
 
