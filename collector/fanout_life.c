@@ -69,6 +69,7 @@ static int make(const char *directory, struct fanout **ret_fanout)
     struct fanout *fanout = calloc(1, sizeof(*fanout));
     if (!fanout)
         return -ENOMEM;
+    pthread_rwlock_init(&fanout->published.lock, NULL);
     struct reporter_set *set = reporter_set_make(NULL);
     fanout->directory = strdup(directory);
     atomic_store_explicit(&fanout->published.set, set, memory_order_relaxed);
@@ -151,6 +152,7 @@ void fanout_free(struct fanout *fanout)
         return;
     free(fanout->change.replaced); /* the drain's, if it has not gone on to `set` */
     free(set);
+    pthread_rwlock_destroy(&fanout->published.lock);
     batch_pool_free(fanout->pool);
     free(fanout->directory);
     free(fanout);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See reporter_set.h. */
-#include <urcu/urcu-bp.h>
-
 #include "collector/reporter_set.h"
 
 #include <stdlib.h>
@@ -36,20 +34,19 @@ bool reporter_set_has(const struct reporter_set *set, const struct reporter_thre
 
 const struct reporter_set *reporter_set_read_begin(struct reporter_set_source *source)
 {
-    urcu_bp_read_lock();
+    pthread_rwlock_rdlock(&source->lock);
     return atomic_load_explicit(&source->set, memory_order_acquire); /* pairs with the release of who publishes */
 }
 
 void reporter_set_read_end(struct reporter_set_source *source)
 {
-    atomic_fetch_add_explicit(&source->reads, 1, memory_order_release);
-    urcu_bp_read_unlock();
+    pthread_rwlock_unlock(&source->lock);
 }
 
 void reporter_set_await_readers(struct reporter_set_source *source)
 {
-    urcu_bp_synchronize_rcu();
-    (void)atomic_load_explicit(&source->reads, memory_order_acquire);
+    pthread_rwlock_wrlock(&source->lock); /* who comes later sees what was published before */
+    pthread_rwlock_unlock(&source->lock);
 }
 
 static uint64_t load(const _Atomic uint64_t *counter)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The set of reporters at one time: who gets batches, and whose commits the rings wait for. Never changed once it is
- * published: the control thread makes another one and publishes that (RCU, the flavour in which any thread may read).
+ * published: the control thread makes another one and publishes that.
  *
  * Who reads: the drain, by fanout->current, from one pass to the next; any other thread inside reporter_set_read_begin/end, for
  * the ledger. What a set was the last to point at is freed when the drain has taken up the next one and no reader is left.
@@ -9,6 +9,7 @@
 #ifndef GB_COLLECTOR_REPORTER_SET_H
 #define GB_COLLECTOR_REPORTER_SET_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,7 +41,7 @@ bool reporter_set_has(const struct reporter_set *set, const struct reporter_thre
 /* A set and what it points at stay between these two, which must not wait for anything. Any thread. */
 struct reporter_set_source {
     _Atomic(struct reporter_set *) set;
-    _Atomic uint64_t reads; /* that were ended: what race detectors see of a grace period */
+    pthread_rwlock_t lock; /* held by who reads; reading, as all else here, must do without new memory */
 };
 const struct reporter_set *reporter_set_read_begin(struct reporter_set_source *source);
 void reporter_set_read_end(struct reporter_set_source *source);
