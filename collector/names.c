@@ -6,27 +6,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct name_ref mirror_entry(const struct segment *segment, struct paths *paths, uint32_t id)
+/* A broken entry stays empty. */
+static int mirror_entry(const struct segment *segment, struct paths *paths, uint32_t id, struct name_ref *ret_ref)
 {
     struct name_ref ref = {0};
     struct gbw_name name;
     char text[GBW_NAME_LENGTH_MAX];
     memcpy(&name, segment->meta + segment->names_offset + (uint64_t)id * segment->name_entry_bytes, sizeof(name));
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the copy is what is checked and used */
+    *ret_ref = ref;
     if (name.length == 0 || name.length > GBW_NAME_LENGTH_MAX || name.text > segment->text_capacity ||
         name.length > segment->text_capacity - name.text)
-        return ref;
+        return 0;
     memcpy(text, segment->meta + segment->text_offset + name.text, name.length);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (name.kind == GBW_NAME_KEY) {
         ref.key = paths_key(paths, text, name.length);
+        if (!ref.key)
+            return -ENOMEM;
         ref.error_key = name.length == 5 && memcmp(text, "error", 5) == 0;
     } else if (name.kind == GBW_NAME_PATH && name.parent < id) {
         const struct gb_path *parent = name.parent == GBW_ROOT ? NULL : segment->names[name.parent].path;
-        if (parent || name.parent == GBW_ROOT)
-            ref.path = paths_intern(paths, parent, text, name.length);
+        if (!parent && name.parent != GBW_ROOT)
+            return 0;
+        ref.path = paths_intern(paths, parent, text, name.length);
+        if (!ref.path)
+            return -ENOMEM;
     }
-    return ref;
+    *ret_ref = ref;
+    return 0;
 }
 
 static int make_room(struct segment *segment, struct paths *paths)
@@ -55,9 +63,10 @@ int names_mirror(struct segment *segment, struct paths *paths)
     uint32_t count = __atomic_load_n(&segment->header->name_count, __ATOMIC_ACQUIRE);
     if (count > segment->names_capacity)
         count = segment->names_capacity;
-    for (uint32_t id = segment->names_known; id < count; id++)
-        segment->names[id] = mirror_entry(segment, paths, id);
-    if (count > segment->names_known)
-        segment->names_known = count;
-    return 0;
+    int error = 0;
+    while (segment->names_known < count && !error) {
+        error = mirror_entry(segment, paths, segment->names_known, &segment->names[segment->names_known]);
+        segment->names_known += !error;
+    }
+    return error;
 }

@@ -12,7 +12,7 @@
 #include "collector/paths.h"
 #include "collector/segment.h"
 
-/* Takes in what was published since. -ENOMEM: nothing was, try again later. */
+/* Takes in what was published since. -ENOMEM: not all was; what uses the rest has to wait, so try again later. */
 int names_mirror(struct segment *segment, struct paths *paths);
 
 #endif

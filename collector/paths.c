@@ -36,11 +36,15 @@ struct paths {
     const struct gb_event_key *overflow_key;
 };
 
+static bool is_full(const struct paths *paths, size_t bytes)
+{
+    return bytes > CHUNK_BYTES - 15 || paths->stored + bytes + 15 > STORE_MAX;
+}
+
+/* NULL: no memory. */
 static void *store(struct paths *paths, size_t bytes)
 {
     bytes = (bytes + 15) & ~(size_t)15;
-    if (bytes > CHUNK_BYTES || paths->stored + bytes > STORE_MAX)
-        return NULL;
     if (!paths->chunks || CHUNK_BYTES - paths->chunks->used < bytes) {
         struct chunk *chunk = malloc(sizeof(*chunk));
         if (!chunk)
@@ -143,7 +147,7 @@ static const struct gb_path *path_find(const struct paths *paths, const struct g
 static struct gb_path *path_store(struct paths *paths, const struct gb_path *parent, const char *text, size_t length,
                                   size_t name)
 {
-    struct gb_path *path = paths->paths.count < PATHS_MAX ? store(paths, sizeof(*path) + length + 1) : NULL;
+    struct gb_path *path = store(paths, sizeof(*path) + length + 1);
     if (!path)
         return NULL;
     char *copy = (char *)(path + 1);
@@ -163,17 +167,17 @@ const struct gb_path *paths_intern(struct paths *paths, const struct gb_path *pa
     char cleaned[CLEAN_MAX], text[PATH_TEXT_MAX + 1 + CLEAN_MAX + 1];
     if (parent && parent == paths->overflow_path)
         return parent;
-    if (!table_ready(paths, &paths->paths))
-        return paths->overflow_path;
     size_t own;
     size_t total = path_text(parent, cleaned, utf8_clean(cleaned, sizeof(cleaned), name, length), text, &own);
     uint32_t at = hash_path(parent, text + own, total - own);
-    const struct gb_path *found = path_find(paths, parent, text + own, total - own, at);
+    const struct gb_path *found = paths->paths.slot ? path_find(paths, parent, text + own, total - own, at) : NULL;
     if (found)
         return found;
-    struct gb_path *path = path_store(paths, parent, text, total, own);
-    if (!path)
+    if (paths->paths.count >= PATHS_MAX || is_full(paths, sizeof(struct gb_path) + total + 1))
         return paths->overflow_path;
+    struct gb_path *path = table_ready(paths, &paths->paths) ? path_store(paths, parent, text, total, own) : NULL;
+    if (!path)
+        return NULL;
     while (paths->paths.slot[at & paths->paths.mask])
         at++;
     paths->paths.slot[at & paths->paths.mask] = path;
@@ -181,21 +185,31 @@ const struct gb_path *paths_intern(struct paths *paths, const struct gb_path *pa
     return path;
 }
 
+static const struct gb_event_key *key_find(const struct paths *paths, const char *text, size_t length, uint32_t at)
+{
+    for (; paths->keys.slot[at & paths->keys.mask]; at++) {
+        const struct gb_event_key *key = paths->keys.slot[at & paths->keys.mask];
+        if (key->length == length && memcmp(key->text, text, length) == 0)
+            return key;
+    }
+    return NULL;
+}
+
 const struct gb_event_key *paths_key(struct paths *paths, const char *text, size_t length)
 {
     char cleaned[CLEAN_MAX];
     length = utf8_clean(cleaned, sizeof(cleaned), text, length);
-    if (!table_ready(paths, &paths->keys))
-        return paths->overflow_key;
     uint32_t at = hash(0, cleaned, length);
-    for (; paths->keys.slot[at & paths->keys.mask]; at++) {
-        const struct gb_event_key *key = paths->keys.slot[at & paths->keys.mask];
-        if (key->length == length && memcmp(key->text, cleaned, length) == 0)
-            return key;
-    }
-    struct gb_event_key *key = paths->keys.count < KEYS_MAX ? store(paths, sizeof(*key) + length + 1) : NULL;
-    if (!key)
+    const struct gb_event_key *found = paths->keys.slot ? key_find(paths, cleaned, length, at) : NULL;
+    if (found)
+        return found;
+    if (paths->keys.count >= KEYS_MAX || is_full(paths, sizeof(struct gb_event_key) + length + 1))
         return paths->overflow_key;
+    struct gb_event_key *key = table_ready(paths, &paths->keys) ? store(paths, sizeof(*key) + length + 1) : NULL;
+    if (!key)
+        return NULL;
+    while (paths->keys.slot[at & paths->keys.mask])
+        at++;
     char *copy = (char *)(key + 1);
     memcpy(copy, cleaned, length);
     copy[length] = 0;

@@ -20,7 +20,7 @@ int paths_make(struct paths **ret_paths);
 void paths_free(struct paths *paths);
 
 /* The path `name` inside `parent` (NULL: at the top). Bytes that are no UTF-8 and control characters are replaced
- * by U+FFFD, so that every reporter may print the text as it is but for its own quoting. Never NULL. */
+ * by U+FFFD, so that every reporter may print the text as it is but for its own quoting. NULL: no memory. */
 const struct gb_path *paths_intern(struct paths *paths, const struct gb_path *parent, const char *name, size_t length);
 const struct gb_event_key *paths_key(struct paths *paths, const char *text, size_t length);
 

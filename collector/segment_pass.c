@@ -217,7 +217,7 @@ void pass_segment(struct taker *taker, struct segment *segment)
     }
     bool last = life == SEGMENT_DEAD && all && is_drained(segment);
     count_header(taker, segment, last);
-    if (!is_faulted(segment) && last)
+    if (!is_faulted(segment) && last && taker_has_names(taker, segment))
         close_segment(taker, segment);
 }
 

@@ -5,10 +5,12 @@
  */
 #include "collector/take.h"
 
+#include <errno.h>
 #include <time.h>
 
 #include "collector/checkpoint.h"
 #include "collector/decode.h"
+#include "collector/names.h"
 
 #define MS 1000000
 #define QUOTA 4096u     /* slots of a ring in a pass, so that a flooding one starves nobody */
@@ -104,6 +106,13 @@ static void decode_to(struct taker *taker, struct ring *ring, uint64_t limit, ui
     account_add(&taker->total->malformed, ring->malformed - malformed);
 }
 
+bool taker_has_names(struct taker *taker, struct segment *segment)
+{
+    bool here = names_mirror(segment, taker->paths) != -ENOMEM;
+    taker->starved = taker->starved || !here;
+    return here;
+}
+
 static bool is_due(const struct taker *taker, const struct ring *ring, uint64_t pending, bool quiet)
 {
     int64_t waited = taker->now_ns - ring->taken_ns;
@@ -142,7 +151,7 @@ void take_ring(struct taker *taker, struct ring *ring)
     uint32_t fill = (uint32_t)(64 * pending / ring->slots);
     if (fill > taker->fill)
         taker->fill = fill;
-    if (!is_due(taker, ring, pending, quiet))
+    if (!is_due(taker, ring, pending, quiet) || !taker_has_names(taker, ring->segment))
         return;
     uint64_t limit = ring->taken + (pending < QUOTA ? pending : QUOTA);
     decode_to(taker, ring, limit, tail);

@@ -33,7 +33,7 @@ struct taker {
     int64_t final_ns; /* until when that is no hurry: its batches wait for room in the queues */
     bool final;       /* the drain ends: everything up to ring->stop_at */
     bool more;        /* a ring has more than it was allowed */
-    bool starved;     /* no batch was to be had */
+    bool starved;     /* no batch, or no memory for names, was to be had */
     bool found;       /* some ring had something */
     bool waiting;     /* something handed out is not committed yet */
     uint32_t fill;    /* the fullest ring that was found, in 64ths */
@@ -43,6 +43,9 @@ struct taker {
 struct batch *taker_batch(struct taker *taker, bool replay);
 /* Stores the checkpoints of the rings in it, and hands it on. */
 void taker_push(struct taker *taker);
+
+/* Are the names here of all that was published when the caller looked? False: no memory, so what has such names waits. */
+bool taker_has_names(struct taker *taker, struct segment *segment);
 
 /* Takes one ring, as far as it is due. */
 void take_ring(struct taker *taker, struct ring *ring);

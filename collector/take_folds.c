@@ -110,6 +110,8 @@ static bool take_epoch(struct taker *taker, struct ring *ring, bool dead)
     }
     /* read again: more may have come into it before it was closed */
     most = __atomic_load_n(&ring->producer->folded, __ATOMIC_ACQUIRE) - ring->folded;
+    if (!taker_has_names(taker, ring->segment))
+        return false;
     int error = folds_read(ring, taker->paths, epoch, dead, most, &folds);
     if (!error && dead && current == epoch && folds->events + folds->malformed != most)
         error = -EPROTO;
