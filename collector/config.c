@@ -27,8 +27,8 @@ int config_parse_deadline(const char *text, int64_t *ret_ns, char *error, size_t
     return 0;
 }
 
-/* The user's own, as the XDG base directories have it. */
-static char *path_of_user(void)
+/* The user's own, as the XDG base directories have it: NULL without a home. Negative: no memory. */
+static int path_of_user(char **ret_path)
 {
     const char *directory = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
     char *path = NULL;
@@ -37,7 +37,21 @@ static char *path_of_user(void)
         length = asprintf(&path, "%s/" FILE_NAME, directory);
     else if (home && *home == '/')
         length = asprintf(&path, "%s/.config/" FILE_NAME, home);
-    return length < 0 ? NULL : path;
+    *ret_path = length < 0 ? NULL : path;
+    return length;
+}
+
+/* Which files may be the one: the given one alone, or the user's and the machine's. */
+static int find_candidates(const char *path, char *ret_candidates[2])
+{
+    ret_candidates[0] = ret_candidates[1] = NULL;
+    if (path)
+        return (ret_candidates[0] = strdup(path)) ? 0 : -ENOMEM;
+    if (path_of_user(&ret_candidates[0]) < 0 || !(ret_candidates[1] = strdup("/etc/" FILE_NAME))) {
+        free(ret_candidates[0]);
+        return -ENOMEM;
+    }
+    return 0;
 }
 
 /* All of a file, with a zero behind it. */
@@ -91,11 +105,13 @@ static int read_file(char *path, int fd, struct config *config, char *error)
 
 int config_read(const char *path, struct config *ret_config, char *error)
 {
-    char *candidates[] = {path ? strdup(path) : path_of_user(), path ? NULL : strdup("/etc/" FILE_NAME)};
-    char *chosen = NULL;
-    int fd = -1, result = 0;
+    char *candidates[2], *chosen = NULL;
+    int fd = -1, result = find_candidates(path, candidates);
     memset(ret_config, 0, sizeof(*ret_config));
-    snprintf(error, CONFIG_ERROR, "no memory");
+    if (result) {
+        snprintf(error, CONFIG_ERROR, "cannot look for the configuration: no memory");
+        return result;
+    }
     for (int i = 0; i < 2; i++) {
         if (!candidates[i])
             continue;

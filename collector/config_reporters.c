@@ -10,6 +10,7 @@
 
 #include "collector/config_reading.h"
 #include "collector/config_value.h"
+#include "collector/memory_stream.h"
 #include "collector/options.h"
 
 /* What stands between the items of a list, by the help of its option; 0: it takes one value. */
@@ -25,9 +26,8 @@ static char *join(struct reading *reading, const yaml_node_t *list, const struct
 {
     const char *key = option->name;
     char separator = separator_of(option);
-    char *joined = NULL;
-    size_t size;
-    FILE *out = open_memstream(&joined, &size);
+    struct memory_stream stream;
+    FILE *out = memory_stream_open(&stream);
     bool good = out != NULL;
     for (yaml_node_item_t *item = list->data.sequence.items.start; good && item < list->data.sequence.items.top;
          item++) {
@@ -44,13 +44,13 @@ static char *join(struct reading *reading, const yaml_node_t *list, const struct
             fprintf(out, "%s%s", item > list->data.sequence.items.start ? (char[]){separator, 0} : "", text);
         free(text);
     }
-    if (out && fclose(out))
-        good = false;
-    if (!good) {
-        free(joined);
-        joined = NULL;
-    }
-    return joined;
+    char *joined = memory_stream_close(&stream, out);
+    if (good && joined)
+        return joined;
+    if (!out || good)
+        config_refuse(reading, list->start_mark, "%s: no memory", key);
+    free(joined);
+    return NULL;
 }
 
 /* A scalar's text, or that of a list. */
@@ -116,7 +116,7 @@ static int read_option(struct reading *reading, const yaml_node_t *key_node, con
     const struct gb_option *option = find_option(reading, key, &origin);
     char *value = option ? value_of(reading, node, option, &from_environment) : strdup("-");
     if (!value)
-        return -EINVAL;
+        return option ? -EINVAL : config_refuse(reading, key_node->start_mark, "no memory");
     size_t size = CONFIG_ERROR + 2 * strlen(value); /* for a value to be found in it whole, if it must not be shown */
     char *why = calloc(1, size);
     int result = why ? reporter_spec_set(spec, key, value, why, size) : -ENOMEM;
@@ -127,6 +127,8 @@ static int read_option(struct reading *reading, const yaml_node_t *key_node, con
         if (secret)
             redact(why, key, value);
         config_refuse(reading, option ? node->start_mark : key_node->start_mark, "%s", why);
+    } else {
+        config_refuse(reading, key_node->start_mark, "%s: no memory", key);
     }
     free(why);
     free(value);

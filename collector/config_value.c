@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/memory_stream.h"
+
 /* After "$": writes what it stands for, and returns what follows; NULL: `why` says why not. */
 static const char *expand_one(FILE *out, const char *at, bool *from_environment, char *why, size_t why_size)
 {
@@ -26,6 +28,8 @@ static const char *expand_one(FILE *out, const char *at, bool *from_environment,
     const char *value = name ? getenv(name) : NULL;
     if (value)
         fputs(value, out);
+    else if (!name)
+        snprintf(why, why_size, "no memory");
     else
         snprintf(why, why_size, "${%.*s} is not set in the environment ($$ is accepted for a dollar)", (int)length,
                  at + 1);
@@ -36,9 +40,8 @@ static const char *expand_one(FILE *out, const char *at, bool *from_environment,
 
 int config_expand(const char *text, char **ret_text, bool *ret_from_environment, char *why, size_t why_size)
 {
-    char *expanded = NULL;
-    size_t size;
-    FILE *out = open_memstream(&expanded, &size);
+    struct memory_stream stream;
+    FILE *out = memory_stream_open(&stream);
     *ret_from_environment = false;
     if (!out) {
         snprintf(why, why_size, "no memory");
@@ -51,8 +54,8 @@ int config_expand(const char *text, char **ret_text, bool *ret_from_environment,
         if (*text)
             text = expand_one(out, text + 1, ret_from_environment, why, why_size);
     }
-    int failed = fclose(out);
-    if (text && !failed) {
+    char *expanded = memory_stream_close(&stream, out);
+    if (text && expanded) {
         *ret_text = expanded;
         return 0;
     }

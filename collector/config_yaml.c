@@ -136,8 +136,8 @@ static int read_root(struct reading *reading, const yaml_node_t *root)
 static int refuse_yaml(const struct reading *reading, const yaml_parser_t *parser, const char *text, size_t length)
 {
     yaml_mark_t mark = parser->problem_mark;
-    if (parser->error == YAML_MEMORY_ERROR) {
-        snprintf(reading->error, CONFIG_ERROR, "no memory");
+    if (!parser->problem) { /* a mistake always has one; not every lack of memory is told as that */
+        snprintf(reading->error, CONFIG_ERROR, "cannot read %s: no memory", reading->config->path);
         return -ENOMEM;
     }
     if (parser->error == YAML_READER_ERROR) {
@@ -147,8 +147,7 @@ static int refuse_yaml(const struct reading *reading, const yaml_parser_t *parse
             mark.line += text[i] == '\n';
         }
     }
-    return config_refuse(reading, mark, "this is no YAML: %s%s%s",
-                         parser->problem ? parser->problem : "it cannot be read", parser->context ? " " : "",
+    return config_refuse(reading, mark, "this is no YAML: %s%s%s", parser->problem, parser->context ? " " : "",
                          parser->context ? parser->context : "");
 }
 
@@ -168,8 +167,10 @@ int config_read_yaml(const char *text, size_t length, struct config *config, cha
 {
     struct reading reading = {.config = config, .error = error};
     yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser))
+    if (!yaml_parser_initialize(&parser)) {
+        snprintf(error, CONFIG_ERROR, "cannot read %s: no memory", config->path);
         return -ENOMEM;
+    }
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
     int result = 0;
     if (!yaml_parser_load(&parser, &reading.document))

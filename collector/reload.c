@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "collector/collector_private.h"
+#include "collector/memory_stream.h"
 #include "collector/notify.h"
 #include "collector/now.h"
 #include "collector/say.h"
@@ -42,15 +43,14 @@ static void bring_on(struct collector *collector)
 /* As fanout_change. */
 static int change(struct collector *collector, const struct collector_reread *reread)
 {
-    size_t size;
-    char *text = NULL;
-    FILE *out = open_memstream(&text, &size);
+    struct memory_stream stream;
+    FILE *out = memory_stream_open(&stream);
     if (!out)
         return -ENOMEM;
     int result = fanout_change(collector->fanout, reread->reporters, reread->reporter_count,
                                clock_mono_now() + collector->config.flush_deadline_ns, out);
     collector->changing = result > 0;
-    fclose(out);
+    char *text = memory_stream_close(&stream, out);
     if (collector->changing)
         collector->changes = text;
     else

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/memory_stream.h"
 #include "collector/options.h"
 #include "collector/reporters/escape.h"
 #include "collector/reporters/summary_format.h"
@@ -65,14 +66,11 @@ static void row(const struct config *config, write_row write, const char *name, 
 
 static char *join_globs(char **globs)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *out = globs ? open_memstream(&text, &size) : NULL;
+    struct memory_stream stream;
+    FILE *out = globs ? memory_stream_open(&stream) : NULL;
     for (char **at = globs; out && *at; at++)
         fprintf(out, "%s%s", at > globs ? ";" : "", *at);
-    if (out)
-        fclose(out);
-    return text;
+    return out ? memory_stream_close(&stream, out) : NULL;
 }
 
 static void write_common(const struct config *config, unsigned index, write_row write, bool first)

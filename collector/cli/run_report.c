@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collector/cli/args.h"
+#include "collector/memory_stream.h"
 #include "collector/reporters/summary_format.h"
 
 #define NAMED_MAX 10u
@@ -54,13 +55,13 @@ static void say_none(const char *word)
 /* What the reporters were given and lost is in no worker's account, so the report has said nothing of it. */
 static void say_losses(struct collector *collector)
 {
-    char *table = NULL;
-    size_t length;
-    FILE *out = open_memstream(&table, &length);
+    struct memory_stream stream;
+    FILE *out = memory_stream_open(&stream);
     if (out == NULL)
         return;
     bool lost = collector_print_losses(collector, out);
-    if (fclose(out) == 0 && lost)
+    char *table = memory_stream_close(&stream, out);
+    if (table != NULL && lost)
         fprintf(stderr, "\ngb run: reporters lost events:\n%s", table);
     if (lost && table != NULL && strstr(table, " queue_full ") != NULL)
         fputs("queue_full: it was slower than the workers. The option queue=N (batches of up to 1,024\n"

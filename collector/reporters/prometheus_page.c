@@ -128,7 +128,7 @@ int prometheus_page_make(const struct prometheus_format *format, struct promethe
 {
     struct prometheus_page page = {.format = format};
     struct prometheus_point *points = malloc((PORTION + 1) * sizeof(*points));
-    page.text = open_memstream(&page.memory, &page.length);
+    page.text = memory_stream_open(&page.memory);
     int result = -ENOMEM;
     if (points == NULL || page.text == NULL)
         goto out;
@@ -139,8 +139,7 @@ int prometheus_page_make(const struct prometheus_format *format, struct promethe
     result = format->end(&page, ret_bytes, ret_length);
 out:
     if (page.text != NULL)
-        fclose(page.text);
-    free(page.memory);
+        free(memory_stream_close(&page.memory, page.text));
     protobuf_free(&page.bytes);
     free(page.labels);
     free(page.buckets);

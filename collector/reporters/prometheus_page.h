@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "collector/memory_stream.h"
 #include "collector/reporters/prometheus_store.h"
 #include "collector/reporters/protobuf.h"
 
@@ -58,8 +59,7 @@ extern const struct prometheus_format prometheus_text, prometheus_openmetrics, p
 struct prometheus_page {
     const struct prometheus_format *format;
     FILE *text; /* writes into `memory` */
-    char *memory;
-    size_t length;
+    struct memory_stream memory;
     char *labels; /* those of a point, as text */
     size_t labels_room;
     struct protobuf bytes;

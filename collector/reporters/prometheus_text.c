@@ -157,13 +157,14 @@ static int text_end(struct prometheus_page *page, void **ret_bytes, size_t *ret_
 {
     if (page->format->open_metrics)
         put(page, "# EOF\n");
-    bool failed = fclose(page->text) != 0 || page->failed;
+    char *text = memory_stream_close(&page->memory, page->text);
     page->text = NULL;
-    if (failed)
+    if (text == NULL || page->failed) {
+        free(text);
         return -ENOMEM;
-    *ret_bytes = page->memory;
-    *ret_length = page->length;
-    page->memory = NULL;
+    }
+    *ret_bytes = text;
+    *ret_length = page->memory.length;
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/memory_stream.h"
 #include "collector/now.h"
 #include "collector/reporters/builtin.h"
 #include "collector/reporters/summary_clock.h"
@@ -125,9 +126,8 @@ static void add_running(struct summary *self, struct summary_report *report, str
 
 static int write_report(struct summary *self, struct summary_report *report, bool in_place)
 {
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *out = open_memstream(&text, &bytes);
+    struct memory_stream stream;
+    FILE *out = memory_stream_open(&stream);
     if (out == NULL)
         return -ENOMEM;
     int result;
@@ -142,10 +142,11 @@ static int write_report(struct summary *self, struct summary_report *report, boo
             fputc('\n', out);
         result = summary_write_text(report, &style, out);
     }
-    if (fclose(out) != 0 && result == 0)
+    char *text = memory_stream_close(&stream, out);
+    if (text == NULL && result == 0)
         result = -ENOMEM;
     if (result == 0)
-        result = summary_output_write(&self->output, text, bytes, in_place);
+        result = summary_output_write(&self->output, text, stream.length, in_place);
     free(text);
     return result;
 }

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "collector/memory_stream.h"
+
 #define COLUMNS_DEFAULT 80u
 #define LINES_DEFAULT 24u
 
@@ -162,9 +164,8 @@ bool summary_output_colour(const struct summary_output *output)
  * automatic margins, so that a window that shrank meanwhile does not add lines. */
 static int draw(struct summary_output *output, const char *text, size_t bytes, bool in_place)
 {
-    char *buffer = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&buffer, &size);
+    struct memory_stream stream;
+    FILE *out = memory_stream_open(&stream);
     if (out == NULL)
         return -ENOMEM;
     unsigned lines = 0;
@@ -181,7 +182,8 @@ static int draw(struct summary_output *output, const char *text, size_t bytes, b
     }
     fputs(in_place ? "\033[J\033[?7h" : "\033[J", out);
     output->drawn = in_place ? lines : 0;
-    int result = fclose(out) == 0 ? write_all(output->fd, buffer, size) : -ENOMEM;
+    char *buffer = memory_stream_close(&stream, out);
+    int result = buffer != NULL ? write_all(output->fd, buffer, stream.length) : -ENOMEM;
     free(buffer);
     return result;
 }

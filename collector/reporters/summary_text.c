@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/memory_stream.h"
 #include "collector/reporters/summary_format.h"
 #include "collector/reporters/summary_sections.h"
 
@@ -85,13 +86,16 @@ static int make_section(const struct summary_report *report, const struct table_
 {
     free(section->text);
     *section = (struct section){0};
-    FILE *out = open_memstream(&section->text, &section->bytes);
+    struct memory_stream stream;
+    FILE *out = memory_stream_open(&stream);
     if (out == NULL)
         return -ENOMEM;
     /* blank line, heading and remark are no rows */
     uint32_t rows = lines == UINT32_MAX ? ROWS_MAX : lines > 3 ? lines - 3 : 0;
     int result = write_section(report, look, which, rows, out);
-    if (fclose(out) != 0)
+    section->text = memory_stream_close(&stream, out);
+    section->bytes = stream.length;
+    if (section->text == NULL)
         result = -ENOMEM;
     for (size_t i = 0; result == 0 && i < section->bytes; i++)
         section->lines += section->text[i] == '\n';
