@@ -50,8 +50,10 @@ static int open_all(struct fanout *fanout, const struct reporter_spec *specs, un
     for (unsigned i = 0; i < count; i++) {
         struct reporter_thread *thread = NULL;
         int error = fanout_make_reporter(fanout, &specs[i], &thread);
-        if (error)
+        if (error) {
+            say("%s: cannot be made: %s", specs[i].name, strerror(-error));
             return error;
+        }
         error = reporter_open(thread, fanout->directory, worker_host());
         if (error) {
             fanout_free_reporter(fanout, thread);
@@ -90,11 +92,16 @@ int fanout_start(const struct reporter_spec *specs, unsigned count, const char *
         return -E2BIG;
     }
     int error = make(directory, &fanout);
-    if (error)
+    if (error) {
+        say("cannot start: %s", strerror(-error));
         return error;
+    }
     error = open_all(fanout, specs, count);
-    for (unsigned i = 0; i < count && !error; i++)
+    for (unsigned i = 0; i < count && !error; i++) {
         error = reporter_run(fanout_published(fanout)->entries[i].thread);
+        if (error)
+            say("%s: cannot run: %s", specs[i].name, strerror(-error));
+    }
     if (error) {
         fanout_stop(fanout, clock_mono_now());
         fanout_free(fanout);

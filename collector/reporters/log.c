@@ -162,12 +162,20 @@ static void put_gap(struct log *log, const struct gb_run *run, uint64_t from)
         add_line(log, lines_put_gap(&log->lines, out, &gap, from), false);
 }
 
+/* Once, until a whole run fits again. */
+static void tell_of_memory(struct log *log, bool missing)
+{
+    if (missing && !log->no_memory)
+        SAY(log, "no memory for lines that %s should have had: events among them are counted as no_memory", log->name);
+    log->no_memory = missing;
+}
+
 static void record_run(struct log *log, const struct gb_run *run)
 {
     struct cursor_segment *segment = cursors_of(&log->cursors, run->worker);
     struct cursor_ring *ring = segment && run->ring_known ? cursor_ring(segment, run->ring) : NULL;
     uint64_t skipped = 0, lost = 0, next = run->next_seq;
-    bool ready = segment && (ring || !run->ring_known);
+    bool ready = segment && (ring || !run->ring_known), missing = false;
 
     if (ready) {
         /* without the worker's own line nobody could tell what the short form stands for */
@@ -182,8 +190,10 @@ static void record_run(struct log *log, const struct gb_run *run)
             skipped += gb_event_is_counted(event);
             continue;
         }
-        if (!ready || !put_line(log, run, event))
+        if (!ready || !put_line(log, run, event)) {
             lost += gb_event_is_counted(event);
+            missing = true;
+        }
         /* unfinished scopes stand behind the last slot */
         if ((int64_t)(event->seq + 1 - next) > 0)
             next = event->seq + 1;
@@ -192,6 +202,7 @@ static void record_run(struct log *log, const struct gb_run *run)
         log->setup->count_drop(log->setup->collector, GB_SKIPPED, skipped);
     if (lost)
         log->setup->count_drop(log->setup->collector, "no_memory", lost);
+    tell_of_memory(log, missing);
     if (!ready)
         return;
     if (ring) {

@@ -25,6 +25,7 @@ struct log {
     bool placed;                     /* the cursor file names the output's file */
     bool dirty;                      /* the cursors moved since they were stored */
     uint64_t held_events;            /* that the ledger counts: of the lines that the output holds */
+    bool no_memory;                  /* that was said */
     int trouble, follow_trouble;     /* the error that was told last; 0: all is well */
     int64_t first_tick_ns;           /* 0: none yet */
 };

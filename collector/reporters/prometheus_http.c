@@ -258,12 +258,14 @@ int prometheus_http_start(const struct gb_reporter_setup *setup, const char *lis
     pthread_mutex_init(&http->lock, NULL);
     for (unsigned i = 0; i < PROMETHEUS_CONNECTIONS; i++)
         http->connections[i].fd = -1;
+    errno = 0;
     http->daemon = start_daemon(http, fd);
     if (http->daemon == NULL) {
-        setup->say(setup->collector, "the HTTP server does not start");
+        result = errno != 0 ? -errno : -EIO;
+        setup->say(setup->collector, "the HTTP server does not start: %s", strerror(-result));
         close(fd);
         prometheus_http_stop(http);
-        return -EIO;
+        return result;
     }
     setup->say(setup->collector, "http://%s/metrics%s", address,
                loopback ? "" : ": without a password, for all who reach this address");
