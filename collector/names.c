@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIRST_ROOM 64u
+
 /* A broken entry stays empty. */
 static int mirror_entry(const struct segment *segment, struct paths *paths, uint32_t id, struct name_ref *ret_ref)
 {
@@ -37,14 +39,30 @@ static int mirror_entry(const struct segment *segment, struct paths *paths, uint
     return 0;
 }
 
-static int make_room(struct segment *segment, struct paths *paths)
+/* For `count` names: most workers have some dozens, and room for twenty thousand. */
+static int make_room(struct segment *segment, uint32_t count)
+{
+    uint32_t room = segment->names_room ? segment->names_room : FIRST_ROOM;
+    if (count <= segment->names_room)
+        return 0;
+    while (room < count)
+        room *= 2;
+    struct name_ref *larger = realloc(segment->names, room * sizeof(*larger));
+    if (!larger)
+        return -ENOMEM;
+    segment->names = larger;
+    segment->names_room = room;
+    return 0;
+}
+
+static int begin(struct segment *segment, struct paths *paths)
 {
     if (segment->names_capacity < GBW_FIRST_NAME)
         return -EPROTO;
-    if (!segment->names)
-        segment->names = calloc(segment->names_capacity, sizeof(*segment->names));
-    if (!segment->names)
-        return -ENOMEM;
+    int error = make_room(segment, GBW_FIRST_NAME);
+    if (error)
+        return error;
+    memset(segment->names, 0, GBW_FIRST_NAME * sizeof(*segment->names));
     /* these two mean the same in every segment, whatever its entries say */
     segment->names[GBW_OVERFLOW_PATH].path = paths_intern(paths, NULL, GBW_OVERFLOW_TEXT, strlen(GBW_OVERFLOW_TEXT));
     segment->names[GBW_OVERFLOW_KEY].key = paths_key(paths, GBW_OVERFLOW_TEXT, strlen(GBW_OVERFLOW_TEXT));
@@ -55,7 +73,7 @@ static int make_room(struct segment *segment, struct paths *paths)
 int names_mirror(struct segment *segment, struct paths *paths)
 {
     if (segment->names_known == 0) {
-        int error = make_room(segment, paths);
+        int error = begin(segment, paths);
         if (error)
             return error;
     }
@@ -63,7 +81,7 @@ int names_mirror(struct segment *segment, struct paths *paths)
     uint32_t count = __atomic_load_n(&segment->header->name_count, __ATOMIC_ACQUIRE);
     if (count > segment->names_capacity)
         count = segment->names_capacity;
-    int error = 0;
+    int error = make_room(segment, count);
     while (segment->names_known < count && !error) {
         error = mirror_entry(segment, paths, segment->names_known, &segment->names[segment->names_known]);
         segment->names_known += !error;

@@ -140,7 +140,7 @@ struct segment {
         const struct gb_event_key *key;
         bool error_key; /* the key `error` */
     } * names;
-    uint32_t names_known;
+    uint32_t names_known, names_room;
     uint64_t refused[GBW_CAUSES];      /* last seen; D */
     uint64_t unfinished;               /* events told for open scopes; D */
     bool met;                          /* D: by a pass */
