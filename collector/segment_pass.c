@@ -13,7 +13,8 @@
 
 #include <errno.h>
 
-#define REFUSED_NS 1000000000 /* refusals are told in sums, so often */
+#define REFUSED_NS 1000000000    /* refusals are told in sums, so often */
+#define DEAD_WAIT_NS 60000000000 /* so long a dead worker's segment waits for room in the queues */
 
 static uint32_t rings_of(const struct segment *segment)
 {
@@ -190,6 +191,17 @@ static bool is_faulted(struct segment *segment)
     return true;
 }
 
+/* Whoever is dead loses nothing by waiting, while many that died at once would fill the queues with their ends: what a full
+ * queue does not take is lost. Not for ever, as the living wait to be attached. */
+static bool waits_for_room(struct taker *taker, const struct segment *segment)
+{
+    int64_t now = clock_mono_now();
+    if (taker->final || now - segment->dead_ns > DEAD_WAIT_NS || fanout_pressure(taker->fanout, now) < BEHIND_PERCENT)
+        return false;
+    taker->waiting = taker->hurried = true;
+    return true;
+}
+
 void pass_segment(struct taker *taker, struct segment *segment)
 {
     /* pairs with the control thread's release: what the worker published before it died is visible */
@@ -201,6 +213,8 @@ void pass_segment(struct taker *taker, struct segment *segment)
     if (!segment->met)
         taker->news_ns = taker->now_ns;
     segment->met = true;
+    if (life == SEGMENT_DEAD && waits_for_room(taker, segment))
+        return;
     timebase_refresh(&segment->timebase);
     bool all = adopt_rings(taker, segment);
     if (rings_of(segment) || life == SEGMENT_DEAD)
