@@ -18,6 +18,8 @@
 
 #define KNOWN_MAX (4 * ROSTER_MAX)
 #define RETRY_NS 1000000000 /* when means have run out */
+#define SCAN_FOR 512u
+#define SCAN_NS 200000000
 #define PROBE_NS 200000000  /* each live worker is looked for so often, ... */
 #define PROBES_AT_ONCE 256u /* ... as long as there are no more than these */
 #define HURRY_NS 10000000
@@ -98,10 +100,16 @@ static bool has_room(const struct roster *roster)
     return roster->attached < ROSTER_MAX && roster->names < ROSTER_NAMES_MAX && clock_mono_now() >= roster->retry_ns;
 }
 
+/* A scan may meet a hundred thousand that wait: it is worth it for many places, or after a while. */
 bool roster_wants_scan(struct roster *roster)
 {
-    bool wants = roster->waiting && has_room(roster);
-    roster->waiting = roster->waiting && !wants;
+    int64_t now = clock_mono_now();
+    bool wants = roster->waiting && has_room(roster) &&
+                 (roster->attached + SCAN_FOR <= ROSTER_MAX || now - roster->scanned_ns >= SCAN_NS);
+    if (wants) {
+        roster->waiting = false;
+        roster->scanned_ns = now;
+    }
     return wants;
 }
 
@@ -110,13 +118,13 @@ void roster_found(struct roster *roster, const char *file)
     struct stat status;
     struct attach_result result;
     struct segment *segment;
-    if (fstatat(roster->directory->fd, file, &status, AT_SYMLINK_NOFOLLOW) ||
-        is_settled(known_find(roster->known, status.st_dev, status.st_ino), &status, file))
-        return;
-    if (!has_room(roster)) {
+    if (!has_room(roster)) { /* perhaps it is attached: the scan will tell */
         roster->waiting = true;
         return;
     }
+    if (fstatat(roster->directory->fd, file, &status, AT_SYMLINK_NOFOLLOW) ||
+        is_settled(known_find(roster->known, status.st_dev, status.st_ino), &status, file))
+        return;
     int error = segment_attach(roster->directory->fd, file, roster->directory->owner, &result, &segment);
     if (error) {
         if (result.refusal == ATTACH_NO_MEANS)

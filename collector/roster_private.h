@@ -19,7 +19,7 @@ struct roster {
     struct segment *leaving; /* out of the list, not detached yet */
     unsigned seen, attached, refused, quarantined;
     uint64_t names;
-    int64_t retry_ns; /* no attach before */
+    int64_t scanned_ns, retry_ns; /* no attach before */
     bool waiting;
     struct say_limit refusals, others;
     struct exits exits;
