@@ -150,7 +150,10 @@ static enum overflow read_overflow(void)
         return OVERFLOW_FOLD;
     if (strcmp(value, "drop") == 0)
         return OVERFLOW_DROP;
-    say("%s=%s is no way to treat a full ring; accepted: fold, drop; using the default fold", ENV "_OVERFLOW", value);
+    if (strcmp(value, "overwrite") == 0)
+        return OVERFLOW_OVERWRITE;
+    say("%s=%s is no way to treat a full ring; accepted: fold, drop, overwrite; using the default fold",
+        ENV "_OVERFLOW", value);
     return OVERFLOW_FOLD;
 }
 

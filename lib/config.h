@@ -17,8 +17,8 @@
 #define RING_BYTES_DEFAULT (1u << 20)
 #define MAX_BYTES_DEFAULT (64u << 20)
 
-/* What becomes of an event that finds its ring full. */
-enum overflow { OVERFLOW_FOLD, OVERFLOW_DROP };
+/* What becomes of an event that finds its ring full; with the last one none does: it takes the place of the oldest. */
+enum overflow { OVERFLOW_FOLD, OVERFLOW_DROP, OVERFLOW_OVERWRITE };
 
 struct settings {
     bool enabled, strict_scopes, raw_preview;

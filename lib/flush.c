@@ -105,6 +105,8 @@ int gb_flush(int timeout_ms)
     int saved = errno, cancellation;
     if (!gb_enabled())
         return -ENOTSUP;
+    if (gb_settings.overflow == OVERFLOW_OVERWRITE)
+        return -ENOTSUP;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation); /* descriptors are open now and then */
     void *map =
         mmap(NULL, sizeof(struct snapshot), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

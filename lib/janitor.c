@@ -33,12 +33,13 @@ struct file {
     char name[SEGMENT_NAME_MAX];
     int64_t age_key; /* last change, ns: files are grown by it, never touched by events */
     uint64_t bytes;
-    bool looked_at;
+    bool recording, looked_at;
 };
 
 /* Mapped for the time of a cleaning: too much for a signal stack. */
 struct janitor {
     int directory_fd;
+    bool recordings; /* looks at those alone */
     struct identity us;
     uint32_t count;
     uint64_t total; /* bytes of all listed segments that may be dead */
@@ -50,6 +51,12 @@ struct janitor {
 static bool starts_with(const char *text, const char *start)
 {
     return strncmp(text, start, strlen(start)) == 0;
+}
+
+static bool is_recording(const char *name)
+{
+    size_t length = strlen(name), suffix = sizeof GBW_RECORDING_SUFFIX - 1;
+    return length > suffix && strcmp(name + length - suffix, GBW_RECORDING_SUFFIX) == 0;
 }
 
 static bool lock_is_held(int fd)
@@ -76,8 +83,9 @@ static void remove_leftover(struct janitor *janitor, const char *name, const str
 static void note(struct janitor *janitor, const char *name)
 {
     struct stat st;
-    bool leftover = starts_with(name, GBW_TEMP_PREFIX);
-    if ((!leftover && !starts_with(name, GBW_SEGMENT_PREFIX)) || strlen(name) >= SEGMENT_NAME_MAX)
+    bool leftover = starts_with(name, GBW_TEMP_PREFIX), recording = is_recording(name);
+    if ((!leftover && !starts_with(name, GBW_SEGMENT_PREFIX)) || strlen(name) >= SEGMENT_NAME_MAX ||
+        (janitor->recordings && !recording))
         return;
     if (fstatat(janitor->directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
         return;
@@ -89,6 +97,7 @@ static void note(struct janitor *janitor, const char *name)
     strcpy(file->name, name);
     file->age_key = st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec;
     file->bytes = (uint64_t)st.st_blocks * 512;
+    file->recording = recording;
     janitor->total += file->bytes;
 }
 
@@ -176,7 +185,8 @@ static void remove_dead(struct janitor *janitor, uint64_t budget)
     }
     for (unsigned i = 0; i < count; i++) {
         /* the loss is written down first: a kill in between tells it twice rather than never */
-        if (janitor->total > budget && obituary_write(janitor->directory_fd, dead[i].fd) == 0) {
+        if (janitor->total > budget &&
+            (dead[i].file->recording || obituary_write(janitor->directory_fd, dead[i].fd) == 0)) {
             unlinkat(janitor->directory_fd, dead[i].file->name, 0);
             janitor->total -= dead[i].file->bytes;
         }
@@ -184,13 +194,14 @@ static void remove_dead(struct janitor *janitor, uint64_t budget)
     }
 }
 
-void janitor_clean(int directory_fd, int lock_fd, uint64_t budget)
+void janitor_clean(int directory_fd, int lock_fd, uint64_t budget, bool recordings)
 {
     void *map = mmap(NULL, sizeof(struct janitor), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct janitor *janitor = map;
     if (map == MAP_FAILED)
         return;
     janitor->directory_fd = directory_fd;
+    janitor->recordings = recordings;
     list(janitor);
     if (janitor->total > budget && removal_lock(lock_fd)) {
         identity_read(&janitor->us);

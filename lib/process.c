@@ -71,8 +71,7 @@ static void look_around(int directory_fd)
         return;
     if (!gb_process.bell)
         gb_process.bell = bell_map(lock_fd);
-    if (!collector_runs(lock_fd))
-        janitor_clean(directory_fd, lock_fd, max_bytes(directory_fd));
+    janitor_clean(directory_fd, lock_fd, max_bytes(directory_fd), collector_runs(lock_fd));
     close(lock_fd);
 }
 
@@ -138,9 +137,12 @@ int process_ready(void)
     }
 }
 
-/* Nobody can attach the removed file any more: without a collector what stands in it is lost, and written down. */
+/* Nobody can attach the removed file any more: without a collector what stands in it is lost, and written down. A recording was
+ * for no collector. */
 static void write_off(int directory_fd, const struct segment *removed)
 {
+    if (gb_settings.overflow == OVERFLOW_OVERWRITE)
+        return;
     int lock_fd = lock_file_open(directory_fd);
     if (lock_fd < 0)
         return;

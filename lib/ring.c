@@ -11,8 +11,11 @@
 #include <errno.h>
 
 #include "lib/clock.h"
+#include "lib/config.h"
 #include "lib/fold.h"
 #include "lib/process.h"
+
+#define ANNOUNCED_SHARE 8 /* part of a recording's ring that is announced at once, and so much less of it can be read */
 
 void ring_drop(struct gb_thread *self, enum gbw_cause cause)
 {
@@ -43,9 +46,22 @@ static bool wake_collector(void)
     return true;
 }
 
+/* Events of this ring before the one that is being emitted. */
+static uint64_t published(const struct gb_thread *self)
+{
+    uint64_t events = __atomic_load_n(&self->producer->attempted, __ATOMIC_RELAXED) - 1 - self->folded;
+    for (unsigned i = 0; i < GBW_RING_CAUSES; i++)
+        events -= self->dropped[i];
+    return events;
+}
+
 static void write_lease(struct gb_thread *self, uint64_t at)
 {
-    struct gbw_lease lease = {.kind = GBW_LEASE, .tid = self->tid, .number = self->producer->lease};
+    struct gbw_lease lease = {.kind = GBW_LEASE,
+                              .again = !self->lease_pending,
+                              .tid = self->tid,
+                              .number = self->producer->lease,
+                              .events = published(self)};
     lease.anchor = clock_anchor();
     memcpy(lease.thread, self->name, sizeof lease.thread);
     memcpy(&self->slots[at & self->mask], &lease, sizeof lease);
@@ -63,8 +79,40 @@ static void write_lost(struct gb_thread *self, uint64_t at)
     self->lost_pending = false;
 }
 
+/*
+ * A recording: whoever reads it is told before a slot is written (P12), a part of the ring at a time. With each part stands whose events
+ * these are and how many came before, as the records that said so will be overwritten.
+ */
+static bool announce(struct gb_thread *self, uint32_t slots)
+{
+    uint64_t need = slots + 2, step = (self->mask + 1) / ANNOUNCED_SHARE; /* with a lease and a lost record */
+    if ((int64_t)(self->announced - self->tail - need) >= 0)
+        return false;
+    self->announced = self->tail + (step > need ? step : need);
+    __atomic_store_n(&self->producer->overwriting, self->announced, __ATOMIC_RELAXED);
+    /* a reader that sees anything of what is written from now on sees the mark after it */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return true;
+}
+
+/* `head` plays no part: the oldest slots make room, and nobody is woken. */
+static void overwrite_oldest(struct gb_thread *self, uint32_t slots, uint64_t *ret_at)
+{
+    uint64_t tail = self->tail;
+    if (announce(self, slots) || self->lease_pending)
+        write_lease(self, tail++);
+    if (self->lost_pending)
+        write_lost(self, tail++);
+    *ret_at = tail;
+    self->limit = self->announced;
+}
+
 bool ring_make_room(struct gb_thread *self, uint32_t slots, uint64_t *ret_at)
 {
+    if (gb_settings.overflow == OVERFLOW_OVERWRITE) {
+        overwrite_oldest(self, slots, ret_at);
+        return true;
+    }
     uint64_t capacity = self->mask + 1, half = capacity / 2, tail = self->tail;
     /* acquire: pairs with the drain's release of head: it has copied the slots that we are going to overwrite */
     uint64_t head = __atomic_load_n(&self->consumer->head, __ATOMIC_ACQUIRE);

@@ -126,6 +126,7 @@ static void fill_block(struct gb_thread *thread, uint8_t *ring, uint64_t slots, 
     thread->block = block_count;
     thread->segment = gb_process.segment_count - 1;
     thread->producer->tail = gb_ring_start;
+    thread->announced = thread->producer->overwriting = gb_ring_start;
     ((struct gbw_consumer *)(void *)(ring + GBW_PAGE + GBW_ARENA_BYTES))->head = gb_ring_start;
     thread->producer->leased = 1;
 }

@@ -146,6 +146,7 @@ static void fill_header(const struct segment *segment, const struct settings *se
     memcpy(header->program, settings->program, sizeof header->program);
     memcpy(header->service, settings->service, sizeof header->service);
     header->page_bytes = (uint32_t)page_bytes();
+    header->recording = settings->overflow == OVERFLOW_OVERWRITE;
     header->state = GBW_READY;
 }
 
@@ -197,7 +198,7 @@ int segment_publish(int directory_fd, struct segment *segment)
 {
     char name[SEGMENT_NAME_MAX];
     char *at = put_hex(stpcpy(name, GBW_SEGMENT_PREFIX), segment->header->segment_id);
-    stpcpy(at, GBW_SEGMENT_SUFFIX);
+    stpcpy(at, segment->header->recording ? GBW_RECORDING_SUFFIX : GBW_SEGMENT_SUFFIX);
     if (renameat(directory_fd, segment->file, directory_fd, name) != 0)
         return -errno;
     memcpy(segment->file, name, sizeof name);

@@ -69,6 +69,7 @@ struct gb_thread {
     uint64_t lost[GBW_RING_CAUSES];    /* dropped since the last *lost* record */
     uint64_t lost_folded;              /* folded since then */
     uint64_t wake_at;                  /* tail at which the bell is looked at next */
+    uint64_t announced;                /* our copy of producer->overwriting */
     uint8_t *fold;                     /* the fold tables; NULL: none */
     uint32_t fold_bytes;               /* both of them */
     uint64_t fold_epoch, folded;       /* our copies of the producer's */

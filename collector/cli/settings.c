@@ -43,7 +43,7 @@ static bool read_clock(const char *given, char *value)
 static bool read_overflow(const char *given, char *value)
 {
     strcpy(value, given);
-    return strcmp(given, "fold") == 0 || strcmp(given, "drop") == 0;
+    return strcmp(given, "fold") == 0 || strcmp(given, "drop") == 0 || strcmp(given, "overwrite") == 0;
 }
 
 static bool read_text(const char *given, char *value)
@@ -134,7 +134,7 @@ static const struct rule rules[SETTINGS] = {
     {PREFIX "_DIR", "the path of a directory on a tmpfs, under 1024 bytes", NULL, read_directory, standard_directory},
     {PREFIX "_RING_BYTES", "a power of two from 16K to 1G, in bytes or with K, M or G", "1M", read_ring_bytes, NULL},
     {PREFIX "_MAX_BYTES", "16K to 1024G, in bytes or with K, M or G", NULL, read_max_bytes, standard_max_bytes},
-    {PREFIX "_OVERFLOW", "fold, drop", "fold", read_overflow, NULL},
+    {PREFIX "_OVERFLOW", "fold, drop, overwrite", "fold", read_overflow, NULL},
     {PREFIX "_CLOCK", "auto, tsc, monotonic", "auto", read_clock, NULL},
     {PREFIX "_SERVICE", "any text", "(the program's name)", read_text, NULL},
     {PREFIX "_SECRETS", "words, separated by commas", "(the built-in ones)", read_text, NULL},

@@ -140,7 +140,8 @@ int gb_init(const struct gb_config *config);
 
 /*
  * Waits until the collector has taken (and its durable reporters have committed) all that this process had published
- * when it was called. 0; -ETIMEDOUT; -ENOTCONN: no collector runs; -ENOTSUP: telemetry is off. Negative timeout: for ever; but
+ * when it was called. 0; -ETIMEDOUT; -ENOTCONN: no collector runs; -ENOTSUP: telemetry is off, or this is a flight recorder
+ * (GEMINI_BATCH_TELEMETRY_OVERFLOW=overwrite), out of which no collector takes anything. Negative timeout: for ever; but
  * a program that cannot reach the directory any more (chroot, setuid) cannot tell whether one runs, and waits at most 10 s.
  * May sleep; not for signal handlers.
  */

@@ -23,7 +23,8 @@
  *   +----------------------+
  *
  * The file is sparse: what stands between the parts is allocated (posix_fallocate) before its first use, and a
- * hole reads as zeros. Names of the file: GBW_SEGMENT_PREFIX + 32 hex digits of the id + GBW_SEGMENT_SUFFIX; while
+ * hole reads as zeros. Names of the file: GBW_SEGMENT_PREFIX + 32 hex digits of the id + GBW_SEGMENT_SUFFIX, of a recording
+ * (header.recording: its newest events overwrite the oldest, and no collector touches it) GBW_RECORDING_SUFFIX; while
  * it is being made, GBW_TEMP_PREFIX + pid + "-" + 32 hex digits. Its byte 0 is locked (fcntl) from its first moment until its
  * worker is gone; it gets its final name by rename(), whole.
  *
@@ -44,6 +45,8 @@
  *       `fold_busy`. So an epoch that is closed and not busy is never written again
  *   P10 a fold: all its new values into the table's redo, `folded` (release), the values to their places, `applied` (release)
  *   P11 a checkpoint that says `fold_taken`, then the batch is queued; one that says `fold_freed`, then `fold_freed` itself
+ *   P12 a recording: `overwriting`, full fence, then slots below it; a reader: `tail` (acquire), a copy of the slots, acquire fence,
+ *       then `overwriting`. So what lies further below that than the ring is long may be torn, and all else is whole
  * All integers are in the byte order of the machine; header.byte_order tells which.
  */
 #ifndef GB_WIRE_H
@@ -59,11 +62,12 @@
 
 #define GBW_MAGIC 0x31304d4c45544247ull /* "GBTELM01" read as little endian */
 #define GBW_MAJOR 1u                    /* another major is refused */
-#define GBW_MINOR 1u                    /* a newer minor is read by the sizes in the header. 1: fold tables */
+#define GBW_MINOR 2u /* a newer minor is read by the sizes in the header. 1: fold tables. 2: recordings */
 #define GBW_BYTE_ORDER 0x01020304u
 
 #define GBW_SEGMENT_PREFIX "gb-"
 #define GBW_SEGMENT_SUFFIX ".seg"
+#define GBW_RECORDING_SUFFIX ".rec"
 #define GBW_TEMP_PREFIX ".gb-"
 #define GBW_LOCK_NAME                                                                                                  \
     "collector.lock"             /* byte 0 locked: the collector; byte 1: whoever removes; holds struct gbw_bell */
@@ -103,7 +107,9 @@ enum gbw_cause {
 #define GBW_RING_CAUSES 5
 
 enum gbw_clock { GBW_CLOCK_MONOTONIC = 1, GBW_CLOCK_TSC = 2, GBW_CLOCK_ARM = 3 };
-enum gbw_state { GBW_READY = 1, GBW_CLOSED = 2 };
+enum gbw_state { GBW_READY = 1, GBW_CLOSED = 2, GBW_FROZEN = 3 /* a copy that `gb snapshot` made of a recording */ };
+/* What became of the worker of a frozen recording. */
+enum gbw_how { GBW_STILL_RUNS = 0, GBW_EXIT = 1, GBW_EXEC = 2, GBW_VANISHED = 3 };
 
 /* One moment in all three clocks. */
 struct gbw_anchor {
@@ -134,7 +140,7 @@ struct gbw_header {
     struct gbw_anchor anchor;
     char program[64], service[64]; /* UTF-8, zero-terminated */
     uint32_t page_bytes;           /* the worker's page size: ring offsets are multiples of it */
-    uint32_t reserved_0;
+    uint32_t recording;            /* 1: a flight recorder (P12); since 1.2 */
     uint8_t reserved_1[GBW_PAGE / 2 - 304];
 
     /* second half of the page: what changes */
@@ -147,7 +153,8 @@ struct gbw_header {
     uint64_t names_overflowed;    /* atomic add: names that went to (overflow) */
     uint64_t violations;          /* atomic add: the worker found tail - head > capacity (somebody wrote into head) */
     char offenders[8][64];        /* the first names that went to (overflow), zero-terminated */
-    uint8_t reserved_2[GBW_PAGE / 2 - 16 - 64 - 24 - 512];
+    uint32_t how;                 /* enum gbw_how; writer: gb snapshot, in its copy. Only where state is frozen */
+    uint8_t reserved_2[GBW_PAGE / 2 - 16 - 64 - 24 - 512 - 4];
 };
 GBW_ASSERT(sizeof(struct gbw_header) == GBW_PAGE, "the header is one page");
 GBW_ASSERT(__builtin_offsetof(struct gbw_header, state) == GBW_PAGE / 2, "what changes has its own half");
@@ -234,13 +241,14 @@ GBW_ASSERT(sizeof(struct gbw_more) == GBW_SLOT, "a continuation is one slot");
 #define GBW_MORE_MAX ((GBW_EXT_MAX + GBW_MORE_BYTES - 1) / GBW_MORE_BYTES)
 
 struct gbw_lease {
-    uint8_t kind; /* GBW_LEASE */
-    uint8_t reserved[3];
+    uint8_t kind;  /* GBW_LEASE */
+    uint8_t again; /* 1: the lease was in force before as well. In a recording one stands at each announcement (P12) */
+    uint8_t reserved[2];
     uint32_t tid;
     uint64_t number; /* 1, 2, ...: of this ring; equals producer.lease */
     struct gbw_anchor anchor;
     char thread[16]; /* its name, zero-terminated */
-    uint64_t reserved_1;
+    uint64_t events; /* published in this ring before; since 1.2 */
 };
 GBW_ASSERT(sizeof(struct gbw_lease) == GBW_SLOT, "a lease is one slot");
 
@@ -248,8 +256,8 @@ struct gbw_lost {
     uint8_t kind; /* GBW_LOST */
     uint8_t reserved[7];
     uint64_t count[GBW_RING_CAUSES];
-    uint64_t folded; /* events that went into the fold tables since then */
-    uint64_t reserved_1;
+    uint64_t folded;      /* events that went into the fold tables since then */
+    uint64_t overwritten; /* events that were; writer: gb snapshot, in its copy */
 };
 GBW_ASSERT(sizeof(struct gbw_lost) == GBW_SLOT, "a lost record is one slot");
 
@@ -275,10 +283,12 @@ struct gbw_producer {
     uint32_t tid;
     uint64_t lease; /* number of the lease in force */
     char thread[16];
-    uint64_t folded;     /* release; events ever folded: each commits one (P10) */
-    uint64_t fold_epoch; /* release; the epoch that is folded into, from 1: table fold_epoch % 2 */
-    uint64_t fold_busy;  /* the epoch that a fold is writing just now; 0: none (P9) */
-    uint8_t reserved_2[GBW_PAGE / 2 - 128 - 32 - 128 - 24];
+    uint64_t folded;      /* release; events ever folded: each commits one (P10) */
+    uint64_t fold_epoch;  /* release; the epoch that is folded into, from 1: table fold_epoch % 2 */
+    uint64_t fold_busy;   /* the epoch that a fold is writing just now; 0: none (P9) */
+    uint64_t overwriting; /* of a recording: slots below it may be written just now (P12) */
+    uint64_t overwritten; /* events; writer: gb snapshot, in its copy */
+    uint8_t reserved_2[GBW_PAGE / 2 - 128 - 32 - 128 - 40];
     struct gbw_frame_ext ext[GBW_FRAMES];
     /* open scopes: records under construction; of more than 32 the last one is the innermost */
     struct gbw_record frame[GBW_FRAMES];
@@ -312,7 +322,8 @@ struct gbw_checkpoint {
 };
 GBW_ASSERT(sizeof(struct gbw_checkpoint) == 232, "checkpoint");
 
-/* Writer of every field: the collector's drain thread. (The worker sets head once, before the ring is published.) */
+/* Writer of every field: the collector's drain thread. (The worker sets head once, before the ring is published. In a recording it
+ * stays there: where the ring began.) */
 struct gbw_consumer {
     uint64_t head; /* release; slots that may be overwritten. This travels back, and: */
     uint64_t reserved_1[7];

@@ -175,9 +175,13 @@ bool inspect_next(uint32_t ring, struct seen *ret_seen)
     ret_seen->kind = kind;
     if (kind == GBW_LOST)
         memcpy(ret_seen->lost, ((const struct gbw_lost *)record)->count, sizeof ret_seen->lost);
-    else if (kind == GBW_LEASE)
-        ret_seen->tid = ((const struct gbw_lease *)record)->tid;
-    else {
+    else if (kind == GBW_LEASE) {
+        const struct gbw_lease *lease = (const struct gbw_lease *)record;
+        ret_seen->tid = lease->tid;
+        ret_seen->again = lease->again;
+        ret_seen->lease = lease->number;
+        ret_seen->events = lease->events;
+    } else {
         assert_in_range(kind, GBW_TIMING, GBW_SAMPLE);
         for (uint32_t i = 1; cursor[ring] != tail; i++) {
             const struct gbw_more *more = (const struct gbw_more *)&slots[cursor[ring] & mask];
@@ -192,6 +196,14 @@ bool inspect_next(uint32_t ring, struct seen *ret_seen)
     }
     __atomic_store_n(&consumer->head, cursor[ring], __ATOMIC_RELEASE);
     return true;
+}
+
+bool inspect_at(uint32_t ring, uint64_t seq)
+{
+    const uint8_t *slots = ring_base(ring) + GBW_RING_OVERHEAD;
+    cursor[ring] = seq;
+    started[ring] = true;
+    return slots[(seq & (process_segment()->rings[ring].slots - 1)) * GBW_SLOT] != GBW_MORE;
 }
 
 struct seen inspect_event(uint32_t ring)

@@ -25,7 +25,9 @@ struct seen {
     char path[1024];
     struct seen_attr attr[GBW_ATTRS_MAX];
     uint64_t lost[GBW_RING_CAUSES];
-    uint32_t tid; /* GBW_LEASE */
+    uint32_t tid; /* GBW_LEASE, and: */
+    bool again;
+    uint64_t lease, events;
 };
 
 /* Makes a private directory for segments and sets the environment so that telemetry is on. Once, before the first emit. */
@@ -38,6 +40,8 @@ const char *inspect_directory(void);
 bool inspect_next(uint32_t ring, struct seen *ret_seen);
 /* The next event, control records skipped; fails the test when there is none. */
 struct seen inspect_event(uint32_t ring);
+/* The next one is at `seq`; true: an event or a control record begins there, no continuation. */
+bool inspect_at(uint32_t ring, uint64_t seq);
 /* Everything so far is taken unseen. */
 void inspect_skip(uint32_t ring);
 

@@ -131,7 +131,7 @@ static void bad_values(void **state)
         {ENV "_MAX_BYTES", "1", "accepted: 16K to 1024G"},
         {ENV "_MAX_BYTES", "lots\x1b[31m", "lots?[31m"},
         {ENV "_CLOCK", "sundial", "accepted: auto, tsc, monotonic; using the default auto"},
-        {ENV "_OVERFLOW", "wrap", "accepted: fold, drop"},
+        {ENV "_OVERFLOW", "wrap", "accepted: fold, drop, overwrite"},
         {ENV "_STRICT_SCOPES", "yes", "accepted: 1, 0; using the default 0"},
         {ENV "_RAW_PREVIEW", "on", "accepted: 1, 0"},
         {ENV "_DIR", endless, "too long"},

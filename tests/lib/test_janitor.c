@@ -197,6 +197,42 @@ static void collector_there(void **state)
     unsetenv(ENV "_MAX_BYTES");
 }
 
+/* Recordings are no collector's: the oldest dead ones go beside it as well, and they are no loss. */
+static void recordings(void **state)
+{
+    (void)state;
+    char path[128];
+    uint64_t a, d, l;
+    int end, status;
+    scratch_empty();
+    run_worker(); /* a segment, for the collector */
+    setenv(ENV "_OVERFLOW", "overwrite", 1);
+    setenv(ENV "_RING_BYTES", "16K", 1);
+    pid_t alive = sleeper(&end);
+    run_worker();
+    snprintf(path, sizeof path, "%s/%s", scratch, GBW_LOCK_NAME);
+    int fd = open(path, O_RDWR);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    assert_int_equal(fcntl(fd, F_SETLK, &lock), 0);
+    run_worker();
+    assert_int_equal(scratch_count(GBW_SEGMENT_PREFIX, NULL), 4); /* within the budget */
+    setenv(ENV "_MAX_BYTES", "16K", 1);
+    run_worker();
+    assert_int_equal(scratch_count(GBW_SEGMENT_PREFIX, NULL), 3); /* the segment, the living one, the last one */
+    assert_int_equal(reaped(&a, &d, &l), 0);
+    close(fd);
+    run_worker(); /* without a collector all go */
+    assert_int_equal(scratch_count(GBW_SEGMENT_PREFIX, NULL), 2);
+    assert_int_equal(reaped(&a, &d, &l), 1);
+    assert_int_equal(l, EVENTS);
+    close(end);
+    assert_int_equal(waitpid(alive, &status, 0), alive);
+    assert_int_equal(status, 0);
+    unsetenv(ENV "_OVERFLOW");
+    unsetenv(ENV "_MAX_BYTES");
+    unsetenv(ENV "_RING_BYTES");
+}
+
 /* What a kill left of a segment in the making goes, once it is old. */
 static void leftovers(void **state)
 {
@@ -272,13 +308,9 @@ static void full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(thousand_workers),
-        cmocka_unit_test(within_budget),
-        cmocka_unit_test(spares),
-        cmocka_unit_test(collector_there),
-        cmocka_unit_test(leftovers),
-        cmocka_unit_test(long_list),
-        cmocka_unit_test(full),
+        cmocka_unit_test(thousand_workers), cmocka_unit_test(within_budget), cmocka_unit_test(spares),
+        cmocka_unit_test(collector_there),  cmocka_unit_test(recordings),    cmocka_unit_test(leftovers),
+        cmocka_unit_test(long_list),        cmocka_unit_test(full),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
