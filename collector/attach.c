@@ -193,14 +193,16 @@ static int check_offsets(const struct gbw_header *header, uint64_t size, struct 
 static int check_rest(const struct gbw_header *header, const char *file, struct attach_result *result)
 {
     char id[33], expected[sizeof(GBW_SEGMENT_PREFIX) + 32 + sizeof(GBW_SEGMENT_SUFFIX)];
+    bool recording = header->recording && header->state != GBW_FROZEN;
     if (header->clock < GBW_CLOCK_MONOTONIC || header->clock > GBW_CLOCK_ARM || header->ticks_per_second < TICKS_MIN ||
         header->ticks_per_second > TICKS_MAX)
         return refuse(result, ATTACH_CLOCK, "it has clock %u with %llu ticks a second", header->clock,
                       (unsigned long long)header->ticks_per_second);
     worker_segment_text(header->segment_id, id);
-    snprintf(expected, sizeof(expected), GBW_SEGMENT_PREFIX "%s" GBW_SEGMENT_SUFFIX, id);
+    snprintf(expected, sizeof(expected), GBW_SEGMENT_PREFIX "%s%s", id,
+             recording ? GBW_RECORDING_SUFFIX : GBW_SEGMENT_SUFFIX);
     if (strcmp(file, expected))
-        return refuse(result, ATTACH_NAME, "the segment in it is %s", id);
+        return refuse(result, ATTACH_NAME, "what is in it is called %s", expected);
     return 0;
 }
 
@@ -224,6 +226,10 @@ static void copy_geometry(struct segment *segment, const struct gbw_header *head
     memcpy(segment->boot_id, header->boot_id, sizeof(segment->boot_id));
     segment->same_boot = !memcmp(header->boot_id, here->boot_id, sizeof(here->boot_id));
     segment->same_pid_ns = header->pid_ns == here->pid_ns;
+    segment->recording = header->recording != 0;
+    segment->frozen = segment->recording && header->state == GBW_FROZEN;
+    segment->frozen_how = header->how <= GBW_VANISHED ? (enum gbw_how)header->how : GBW_STILL_RUNS;
+    segment->frozen_ns = header->frozen_ns;
     segment->timebase = (struct timebase){.clock = header->clock,
                                           .same_boot = segment->same_boot && clock_sampled(header->clock),
                                           .foreign_time = header->time_ns != here->time_ns,
@@ -241,6 +247,13 @@ static int map_meta(struct segment *segment, struct attach_result *result)
     if (sigbus_guard(meta, segment->meta_bytes, &segment->faulted))
         return fail(result, ENOMEM, "cannot map it");
     return 0;
+}
+
+bool segment_is_name(const char *file, const char *suffix)
+{
+    return strlen(file) == sizeof(GBW_SEGMENT_PREFIX) - 1 + 32 + strlen(suffix) &&
+           !strncmp(file, GBW_SEGMENT_PREFIX, sizeof(GBW_SEGMENT_PREFIX) - 1) &&
+           !strcmp(file + sizeof(GBW_SEGMENT_PREFIX) - 1 + 32, suffix);
 }
 
 int segment_attach(int directory_fd, const char *file, uid_t owner, struct attach_result *ret_result,

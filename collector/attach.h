@@ -46,6 +46,9 @@ struct attach_result {
     struct timespec ctime;
 };
 
+/* Does a file of this name hold a segment (GBW_SEGMENT_SUFFIX), or a recording (GBW_RECORDING_SUFFIX)? */
+bool segment_is_name(const char *file, const char *suffix);
+
 /* Control thread. `owner`: whose file it must be. On refusal -EPROTO (it is no segment), -ENOENT, or what ran out. */
 int segment_attach(int directory_fd, const char *file, uid_t owner, struct attach_result *ret_result,
                    struct segment **ret_segment);

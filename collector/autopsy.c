@@ -62,7 +62,9 @@ static bool decode_frame(struct ring *ring, struct paths *paths, struct frame *f
         if (decode_record(ring->segment, paths, &frame->record, NULL, 0, batch, ret_event))
             return false;
     }
-    ret_event->flags = (uint8_t)((ret_event->flags & ~GB_EVENT_ABANDONED) | GB_EVENT_UNFINISHED);
+    bool open = ring->segment->frozen && ring->segment->frozen_how == GBW_STILL_RUNS;
+    ret_event->flags =
+        (uint8_t)((ret_event->flags & ~GB_EVENT_ABANDONED) | GB_EVENT_UNFINISHED | (open ? GB_EVENT_OPEN : 0));
     return true;
 }
 
@@ -127,7 +129,8 @@ static int64_t last_event(const struct ring *ring, const struct timebase *tb)
 int64_t autopsy_last_sign(const struct segment *segment)
 {
     int64_t last = segment->timebase.anchor.mono_ns;
-    if (segment->same_boot)
+    /* a recording may lie there for days before somebody looks at it */
+    if (segment->same_boot && (!segment->frozen || segment->frozen_how == GBW_STILL_RUNS))
         return segment->dead_ns;
     uint32_t count = atomic_load_explicit(&segment->ring_count, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {

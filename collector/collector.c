@@ -95,7 +95,8 @@ static int start_stages(struct collector *collector)
     const struct collector_config *config = &collector->config;
     int error = fanout_start(config->reporters, config->reporter_count, collector->directory.path, &collector->fanout);
     if (!error) {
-        error = drain_start(roster_segments(collector->roster), collector->fanout, collector->bell, &collector->drain);
+        error = drain_start(roster_segments(collector->roster), collector->fanout, collector->bell, config->patient,
+                            &collector->drain);
         if (error)
             say("cannot start the drain: %s", strerror(-error));
     }

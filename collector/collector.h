@@ -30,6 +30,7 @@ struct collector_config {
     int64_t flush_deadline_ns; /* at the end; 0: 5 s */
     bool once;                 /* drain what is there and end */
     bool quiet;                /* no ledger at the end */
+    bool patient;              /* slow reporters are waited for: no worker is */
     /* Control thread, at SIGHUP, before the reporters reopen their files: the configuration as it is now. An error has been said,
      * and changes nothing. May be NULL. */
     int (*reread)(void *context, struct collector_reread *ret_reread);

@@ -182,6 +182,7 @@ static void decode_lost(struct batch *batch, const struct gbw_record *record, st
     memcpy(&lost, record, sizeof(lost));
     memset(account, 0, sizeof(*account));
     memcpy(account->dropped, lost.count, sizeof(lost.count));
+    account->dropped[GB_OVERWRITTEN] = lost.overwritten;
     account->folded = lost.folded;
     memset(event, 0, sizeof(*event));
     event->kind = GB_EVENT_LOST;

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/attach.h"
 #include "gb/wire.h"
 
 /* A file that a worker is making has its record lock within milliseconds. */
@@ -29,12 +30,10 @@ struct discover {
     int watch;
 };
 
+/* Recordings are none of ours. */
 static bool has_segment_name(const char *file)
 {
-    size_t length = strlen(file), suffix = sizeof(GBW_SEGMENT_SUFFIX) - 1;
-    return length == sizeof(GBW_SEGMENT_PREFIX) - 1 + 32 + suffix &&
-           !strncmp(file, GBW_SEGMENT_PREFIX, sizeof(GBW_SEGMENT_PREFIX) - 1) &&
-           !strcmp(file + length - suffix, GBW_SEGMENT_SUFFIX);
+    return segment_is_name(file, GBW_SEGMENT_SUFFIX);
 }
 
 /* By the descriptor, so that it is the directory that was checked. */

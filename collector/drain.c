@@ -145,8 +145,9 @@ static void take_the_rest(struct drain *drain)
 {
     struct taker *taker = &drain->taker;
     walk(drain, set_stop);
+    if (!taker->final)
+        taker->final_ns = clock_mono_now() + STOP_NS;
     taker->final = true;
-    taker->final_ns = clock_mono_now() + STOP_NS;
     do
         pass(drain);
     while (taker->more && !taker->starved);
@@ -191,7 +192,8 @@ static void *run(void *argument)
     return NULL;
 }
 
-int drain_start(struct cds_list_head *segments, struct fanout *fanout, struct bell *bell, struct drain **ret_drain)
+int drain_start(struct cds_list_head *segments, struct fanout *fanout, struct bell *bell, bool patient,
+                struct drain **ret_drain)
 {
     struct drain *drain = calloc(1, sizeof(*drain));
     if (!drain)
@@ -204,8 +206,12 @@ int drain_start(struct cds_list_head *segments, struct fanout *fanout, struct be
     drain->segments = segments;
     drain->bell = bell;
     drain->sleep_ns = SLEEP_FIRST_NS;
-    drain->taker = (struct taker){
-        .fanout = fanout, .paths = drain->paths, .total = fanout_total(fanout), .durable = fanout_has_durable(fanout)};
+    drain->taker = (struct taker){.fanout = fanout,
+                                  .paths = drain->paths,
+                                  .total = fanout_total(fanout),
+                                  .durable = fanout_has_durable(fanout),
+                                  .final = patient,
+                                  .final_ns = INT64_MAX};
     error = start_thread(&drain->thread, "gb-drain", run, drain);
     if (error) {
         drain_free(drain);

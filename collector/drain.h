@@ -19,8 +19,10 @@
 
 struct drain;
 
-/* `segments`: RCU list, written by the control thread. */
-int drain_start(struct cds_list_head *segments, struct fanout *fanout, struct bell *bell, struct drain **ret_drain);
+/* `segments`: RCU list, written by the control thread. `patient`: it takes nothing faster than the slowest reporter does, as where no
+ * worker waits for it. */
+int drain_start(struct cds_list_head *segments, struct fanout *fanout, struct bell *bell, bool patient,
+                struct drain **ret_drain);
 
 /* Control thread: sets a segment's life to SEGMENT_DEAD first when it is; the drain moves it to CLOSED and COMMITTED. */
 

@@ -122,6 +122,13 @@ static enum identity look_for(const struct segment *segment)
 
 enum liveness liveness_probe(const struct segment *segment, const char **ret_how)
 {
+    static const char *const frozen[] = {
+        [GBW_STILL_RUNS] = "snapshot", [GBW_EXIT] = "exit", [GBW_EXEC] = "exec", [GBW_VANISHED] = "vanished"};
+    if (segment->frozen && lock_is_free(segment->fd)) { /* nobody writes to the copy, whatever its worker does */
+        if (ret_how)
+            *ret_how = frozen[segment->frozen_how];
+        return LIVENESS_DEAD;
+    }
     const struct surroundings *here = liveness_surroundings();
     enum identity identity = IDENTITY_GONE;
     if (segment->same_boot) {

@@ -63,7 +63,7 @@ struct ring {
     int64_t taken_ns;                              /* monotonic: when it was last looked at to the end */
     uint64_t published_head;                       /* what consumer->head says; `head` is in the checkpoint before */
     uint64_t stored_head, stored_taken;            /* as in the last checkpoint */
-    uint64_t attempted, dropped[GBW_CAUSES];       /* the worker's counters as last seen */
+    uint64_t attempted, dropped[GB_WORKER_CAUSES]; /* the worker's counters as last seen */
     struct marks *marks;                           /* where head may go next (checkpoint.h); free() with the ring */
     bool adopted;                                  /* the cursors are set */
     uint64_t tail;                                 /* as last seen */
@@ -113,6 +113,11 @@ struct segment {
     uint64_t start_time, pid_ns, time_ns;
     uint8_t boot_id[16];
     bool same_boot, same_pid_ns;
+    bool
+        recording; /* a flight recorder's, which is only looked at; or, frozen, a copy that `gb snapshot` made of one, */
+    bool frozen;
+    enum gbw_how frozen_how; /* with what had become of its worker, ... */
+    int64_t frozen_ns;       /* ... and when: monotonic */
 
     const struct gbw_header *header; /* mapped read-only, with names, text and ring entries */
     const uint8_t *meta;             /* == (const uint8_t *)header */

@@ -209,7 +209,7 @@ void pass_segment(struct taker *taker, struct segment *segment)
     if (life > SEGMENT_DEAD || is_faulted(segment))
         return;
     if (life == SEGMENT_DEAD && !segment->dead_ns)
-        segment->dead_ns = taker->now_ns;
+        segment->dead_ns = segment->frozen ? segment->frozen_ns : taker->now_ns;
     if (!segment->met)
         taker->news_ns = taker->now_ns;
     segment->met = true;

@@ -63,6 +63,17 @@ void taker_push(struct taker *taker)
     fanout_push(taker->fanout, batch);
 }
 
+/* Of a frozen recording alone: it does not change. */
+static void count_overwritten(struct taker *taker, struct ring *ring)
+{
+    if (!ring->segment->frozen || ring->dropped[GB_OVERWRITTEN])
+        return;
+    uint64_t events = __atomic_load_n(&ring->producer->overwritten, __ATOMIC_RELAXED);
+    account_add(&ring->segment->account.dropped[GB_OVERWRITTEN], events);
+    account_add(&taker->total->dropped[GB_OVERWRITTEN], events);
+    ring->dropped[GB_OVERWRITTEN] = events;
+}
+
 /* attempted = delivered + dropped + in flight: tail and drops first, attempted last (P3). */
 static void count_ring(struct taker *taker, struct ring *ring)
 {
@@ -77,6 +88,7 @@ static void count_ring(struct taker *taker, struct ring *ring)
         account_add(&taker->total->dropped[i], dropped - ring->dropped[i]);
         ring->dropped[i] = dropped;
     }
+    count_overwritten(taker, ring);
     uint64_t attempted = __atomic_load_n(&producer->attempted, __ATOMIC_RELAXED);
     if (attempted == ring->attempted)
         return;

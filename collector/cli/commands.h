@@ -6,6 +6,7 @@
 
 int command_run(int argc, char **argv);
 int command_ls(int argc, char **argv);
+int command_snapshot(int argc, char **argv);
 int command_config(int argc, char **argv);
 int command_reporters(int argc, char **argv);
 

@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
     {"run", "run a command, and see where its time went", command_run},
     {"ls", "list the workers of a directory: rings, backlog, drops", command_ls},
+    {"snapshot", "write out what flight recorders hold, while they run or after", command_snapshot},
     {"config", "show the effective configuration, and where it comes from", command_config},
     {"reporters", "list the reporters with their options; check a plug-in", command_reporters},
 };
@@ -35,7 +36,7 @@ static int unknown(const char *word)
     fprintf(stderr, "gb: no such command: %s; ", word);
     if (near != NULL)
         fprintf(stderr, "did you mean %s? ", near);
-    fputs("accepted: run, ls, config, reporters, help, --help, --version\n", stderr);
+    fputs("accepted: run, ls, snapshot, config, reporters, help, --help, --version\n", stderr);
     return 2;
 }
 

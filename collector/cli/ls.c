@@ -31,7 +31,10 @@ static const struct args_command ls_command = {
         "taken in whole by a collector. Backlog is what stands in its rings and was not taken yet; folded, what found "
         "them full and is in totals alone; dropped, what its worker could not put anywhere. A running collector is "
         "asked for its reporters: what each delivered, lost "
-        "and has not sent yet, in events.\n\nExit status: 0, also when there is none; 1 when the directory cannot be "
+        "and has not sent yet, in events. A flight recorder (GEMINI_BATCH_TELEMETRY_OVERFLOW=overwrite) has no "
+        "backlog: "
+        "gb snapshot writes out what it holds.\n\nExit status: 0, also when there is none; 1 when the directory cannot "
+        "be "
         "read; 2 for wrong usage.",
     .options = ls_options};
 
@@ -42,8 +45,9 @@ static void read_ring(const struct ring *ring, struct ls_ring *to)
     uint64_t tail = __atomic_load_n(&producer->tail, __ATOMIC_ACQUIRE);
     to->index = ring->index;
     to->slots = ring->slots;
-    to->backlog = tail - head <= ring->slots ? tail - head : 0;
-    to->broken = tail - head > ring->slots;
+    bool recording = ring->segment->recording; /* nobody takes anything out of it */
+    to->backlog = !recording && tail - head <= ring->slots ? tail - head : 0;
+    to->broken = !recording && tail - head > ring->slots;
     for (unsigned i = 0; i < GBW_RING_CAUSES; i++)
         to->dropped[i] = __atomic_load_n(&producer->dropped[i], __ATOMIC_ACQUIRE);
     to->folded = __atomic_load_n(&producer->folded, __ATOMIC_ACQUIRE);
@@ -85,6 +89,7 @@ static int read_segment(struct segment *segment, struct ls_segment *to)
     }
     enum liveness life = liveness_probe(segment, NULL);
     to->state = life == LIVENESS_ALIVE ? "alive" : life == LIVENESS_DEAD ? "dead" : "unknown";
+    to->recording = segment->recording;
     to->worker = segment->worker;
     to->bytes = segment->size;
     return 0;
@@ -112,9 +117,7 @@ static int show_file(const struct directory *directory, const char *file, const 
 
 static int is_segment(const struct dirent *entry)
 {
-    size_t length = strlen(entry->d_name), prefix = strlen(GBW_SEGMENT_PREFIX), suffix = strlen(GBW_SEGMENT_SUFFIX);
-    return length >= prefix + suffix && strncmp(entry->d_name, GBW_SEGMENT_PREFIX, prefix) == 0 &&
-           strcmp(entry->d_name + length - suffix, GBW_SEGMENT_SUFFIX) == 0;
+    return segment_is_name(entry->d_name, GBW_SEGMENT_SUFFIX) || segment_is_name(entry->d_name, GBW_RECORDING_SUFFIX);
 }
 
 /* Who holds byte 0 of the lock file; 0: nobody. */

@@ -78,7 +78,8 @@ static void text_segment(const struct ls_segment *segment)
     format_fit(stdout, segment->worker->program, 20, false);
     printf(" %8u ", segment->worker->pid);
     format_fit(stdout, segment->worker->service, 16, false);
-    printf(" %-7s %5u %9s", segment->state, segment->ring_count, format_count(number, segment->backlog));
+    printf(" %-7s %5u %9s", segment->state, segment->ring_count,
+           segment->recording ? "recorder" : format_count(number, segment->backlog));
     printf(" %9s\n", format_count(number, dropped));
     if (segment->folded > 0)
         printf("  folded: %s\n", format_whole(number, (__int128)segment->folded));
@@ -162,9 +163,11 @@ static void json_segment(const struct ls_segment *segment)
     json_string(worker->program);
     fputs(",\"service\":", stdout);
     json_string(worker->service);
-    printf(",\"clock\":\"%s\",\"state\":\"%s\",\"bytes\":%llu,\"backlog\":%llu,\"attempted\":%llu,\"folded\":%llu,",
-           worker->clock, segment->state, (unsigned long long)segment->bytes, (unsigned long long)segment->backlog,
-           (unsigned long long)segment->attempted, (unsigned long long)segment->folded);
+    printf(",\"clock\":\"%s\",\"state\":\"%s\",\"recorder\":%s,\"bytes\":%llu,\"backlog\":%llu,\"attempted\":%llu,"
+           "\"folded\":%llu,",
+           worker->clock, segment->state, segment->recording ? "true" : "false", (unsigned long long)segment->bytes,
+           (unsigned long long)segment->backlog, (unsigned long long)segment->attempted,
+           (unsigned long long)segment->folded);
     json_dropped(segment->dropped, GB_WORKER_CAUSES);
     fputs(",\"rings\":[", stdout);
     for (uint32_t i = 0; i < segment->ring_count; i++) {

@@ -24,6 +24,7 @@ struct ls_segment {
     const struct gb_worker *worker;
     uint64_t bytes, backlog, attempted, folded; /* backlog: slots */
     uint64_t dropped[GB_WORKER_CAUSES];
+    bool recording; /* of a flight recorder */
     struct ls_ring *rings;
     uint32_t ring_count, broken_rings;
 };

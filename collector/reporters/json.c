@@ -6,7 +6,7 @@
  *    "call_count":..., <times> "metadata":{...}, <what is true of it> <worker, thread, ring> "seq":17}
  *
  * Optional keys, after metadata: "unfinished":true (a scope that never ended; its duration is how long it had been open),
- * "cause":"abandoned" (left by longjmp or at the end of its thread) or "died" (with its worker), "failed":true (it has an attribute
+ * "cause":"abandoned" (left by longjmp or at the end of its thread), "died" (with its worker) or "open" (as of a snapshot), "failed":true (it has an attribute
  * `error`), "detached":true (a span of GB_BEGIN), "preview":true (of GB_PREVIEW: the value is a length in bytes).
  */
 #include "collector/reporters/json.h"
@@ -181,6 +181,7 @@ static char *put_flags(char *out, unsigned flags)
 {
     if (flags & GB_EVENT_UNFINISHED)
         out = flags & GB_EVENT_ABANDONED ? LINE_TEXT(out, "\"unfinished\":true,\"cause\":\"abandoned\",")
+              : flags & GB_EVENT_OPEN    ? LINE_TEXT(out, "\"unfinished\":true,\"cause\":\"open\",")
                                          : LINE_TEXT(out, "\"unfinished\":true,\"cause\":\"died\",");
     if (flags & GB_EVENT_FAILED)
         out = LINE_TEXT(out, "\"failed\":true,");

@@ -143,6 +143,7 @@ static char *put_flags(char *out, unsigned flags)
 {
     if (flags & GB_EVENT_UNFINISHED)
         out = flags & GB_EVENT_ABANDONED ? LINE_TEXT(out, " unfinished=true cause=abandoned")
+              : flags & GB_EVENT_OPEN    ? LINE_TEXT(out, " unfinished=true cause=open")
                                          : LINE_TEXT(out, " unfinished=true cause=died");
     if (flags & GB_EVENT_FAILED)
         out = LINE_TEXT(out, " failed=true");

@@ -34,7 +34,7 @@ select t.event_id, s.path as scope, t.duration_ns / 1e9 as duration_s, s.depth, 
     (t.start_wall_ns + t.duration_ns) / 1e9 as end_wall_time_s,
     (select metadata from event_metadata m where m.event_id = t.event_id) as metadata,
     t.flags & 1 as unfinished,
-    case t.flags & 3 when 3 then 'abandoned' when 1 then 'died' end as cause,
+    case when t.flags & 2 then 'abandoned' when t.flags & 32 then 'open' when t.flags & 1 then 'died' end as cause,
     t.flags >> 2 & 1 as failed,
     t.flags >> 3 & 1 as detached,
     w.pid, h.tid, h.name as thread, w.program, w.service, w.host, w.segment, h.ring, t.seq
@@ -186,11 +186,11 @@ where type = 'counter'
 group by wall_ns / 1000000000, path
 order by wall_ns / 1000000000, path;
 
--- 6. What was cut short? Scopes that never ended: where a worker died, or what was left by longjmp.
+-- 6. What was cut short? Scopes that never ended: where a worker died or stood at a snapshot, or what was left by longjmp.
 drop view if exists unfinished_scopes;
 create view unfinished_scopes as
 select s.path as scope, s.depth, t.duration_ns / 1e9 as open_for_s,
-    iif(t.flags & 2, 'abandoned', 'died') as cause,
+    iif(t.flags & 2, 'abandoned', iif(t.flags & 32, 'open', 'died')) as cause,
     strftime('%Y-%m-%dT%H:%M:%fZ', t.start_wall_ns / 1e9, 'unixepoch') as started,
     (select metadata from event_metadata m where m.event_id = t.event_id) as metadata,
     w.program, w.pid, w.how, h.tid, h.name as thread, t.event_id

@@ -77,7 +77,7 @@ static void write_causes(const struct summary_report *report, const struct table
     const struct remark others[] = {
         {report->last && taken > told ? taken - told : 0, "delivered, but not to this report", look->red},
         {report->all->without_memory, "not added up for want of memory", look->red},
-        {account->unfinished, "open when their worker died", ""},
+        {account->unfinished, "still open at the end", ""},
         {account->attributes_left_out, "attributes left out", ""},
         {account->names_overflowed, "names beyond the limit", ""},
     };

@@ -189,6 +189,8 @@ static const char *mark_of(unsigned flags)
 {
     if (flags & GB_EVENT_ABANDONED)
         return "\"gb.unfinished\":true,\"gb.cause\":\"abandoned\"";
+    if (flags & GB_EVENT_OPEN)
+        return "\"gb.unfinished\":true,\"gb.cause\":\"open\"";
     if (flags & GB_EVENT_UNFINISHED)
         return "\"gb.unfinished\":true,\"gb.cause\":\"died\"";
     return flags & GB_EVENT_FAILED ? "\"gb.failed\":true" : "";

@@ -76,11 +76,15 @@ enum gb_event_flag {
     GB_EVENT_ABANDONED = 2,  /* ... was left by longjmp or at the end of its thread (also unfinished) */
     GB_EVENT_FAILED = 4,     /* has an attribute `error` */
     GB_EVENT_DETACHED = 8,   /* timing of a GB_BEGIN span */
-    GB_EVENT_PREVIEW = 16    /* sample of GB_PREVIEW: value is a length in bytes */
+    GB_EVENT_PREVIEW = 16,   /* sample of GB_PREVIEW: value is a length in bytes */
+    GB_EVENT_OPEN =
+        32 /* timing: its scope was open when `gb snapshot` looked, and its worker lives (also unfinished) */
 };
 
-/* Causes for which the worker's side loses events, in the order of the counts below; gb_cause_name() names them. */
-#define GB_WORKER_CAUSES 8
+/* Causes for which the worker's side loses events, in the order of the counts below; gb_cause_name() names them. The last one: what
+ * the newer events of a flight recorder took the place of. */
+#define GB_WORKER_CAUSES 9
+#define GB_OVERWRITTEN (GB_WORKER_CAUSES - 1)
 
 /* The account of a worker, or of one gap. */
 struct gb_account {
@@ -160,7 +164,8 @@ struct gb_worker {
     uint32_t pid;
     const char *program, *service, *host;
     char segment[33]; /* 32 hex digits */
-    char how[15];     /* at FINISHED: exit, exec, vanished, killed */
+    char how
+        [15]; /* at FINISHED: exit, exec, vanished, killed; snapshot: it lives, and a flight recorder was looked at */
     int64_t start_wall_ns, end_wall_ns;
     const char *clock; /* tsc, arm or monotonic */
 };

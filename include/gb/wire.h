@@ -153,8 +153,9 @@ struct gbw_header {
     uint64_t names_overflowed;    /* atomic add: names that went to (overflow) */
     uint64_t violations;          /* atomic add: the worker found tail - head > capacity (somebody wrote into head) */
     char offenders[8][64];        /* the first names that went to (overflow), zero-terminated */
-    uint32_t how;                 /* enum gbw_how; writer: gb snapshot, in its copy. Only where state is frozen */
-    uint8_t reserved_2[GBW_PAGE / 2 - 16 - 64 - 24 - 512 - 4];
+    int64_t frozen_ns;            /* CLOCK_MONOTONIC; only where state is frozen, and so is: */
+    uint32_t how;                 /* enum gbw_how; writer of both: gb snapshot, in its copy */
+    uint8_t reserved_2[GBW_PAGE / 2 - 16 - 64 - 24 - 512 - 12];
 };
 GBW_ASSERT(sizeof(struct gbw_header) == GBW_PAGE, "the header is one page");
 GBW_ASSERT(__builtin_offsetof(struct gbw_header, state) == GBW_PAGE / 2, "what changes has its own half");

@@ -58,7 +58,7 @@ static int tear_down(void **state)
 static void start(unsigned reporters)
 {
     rig_start(&rig, (struct recorder *[]){&first, &second}, reporters);
-    assert_int_equal(drain_start(&segments, rig.fanout, bell, &drain), 0);
+    assert_int_equal(drain_start(&segments, rig.fanout, bell, false, &drain), 0);
     cds_list_add_tail_rcu(&rig.segment->node, &segments); /* while it runs, as the control thread does */
 }
 

@@ -72,8 +72,8 @@ static void page_is_80_columns(void **state)
     }
     assert_non_null(strstr(text, "ledger: 3 workers, 1 of them not finished\n"));
     assert_non_null(strstr(text, "  attempted             1,234,567\n"));
-    assert_non_null(strstr(text, "  dropped              36,000,000 ring_full 1,000,000, busy 2,000,000,"));
-    assert_non_null(strstr(text, " late 8,000,000\n"));
+    assert_non_null(strstr(text, "  dropped              45,000,000 ring_full 1,000,000, busy 2,000,000,"));
+    assert_non_null(strstr(text, " overwritten 9,000,000\n"));
     assert_non_null(strstr(text, "18,446,744,073,709,551,615"));
     assert_non_null(strstr(text, " queue_full 123,456,789,"));
     assert_non_null(strstr(text, "12,345,678,899 lost"));

@@ -57,7 +57,7 @@ static void a_ring_that_is_half_full_keeps_it_awake(void **state)
     path = fake_path(rig.fake, GBW_ROOT, "p");
     assert_int_equal(bell_open(rig.directory.fd, &bell, NULL), 0);
     rig_start(&rig, (struct recorder *[]){&recorder}, 1);
-    assert_int_equal(drain_start(&segments, rig.fanout, bell, &drain), 0);
+    assert_int_equal(drain_start(&segments, rig.fanout, bell, false, &drain), 0);
     cds_list_add_tail_rcu(&rig.segment->node, &segments);
     fake_ring_add(rig.fake, SLOTS, 0);
     fake_timing(rig.fake, 0, path, fake_now(), 1, 1);

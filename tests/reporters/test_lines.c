@@ -31,7 +31,7 @@ static const struct gb_run run = {
     .worker = &worker, .ring = 0, .ring_known = 1, .tid = 4712, .thread = "worker-1", .lease = 1};
 static const struct gb_run worker_run = {.worker = &worker};
 static const struct gb_account account = {
-    .attempted = 1000000, .delivered = 999990, .dropped = {8, 0, 0, 0, 0, 2}, .malformed = 1, .unfinished = 3};
+    .attempted = 1000000, .delivered = 999990, .dropped = {8, 0, 0, 0, 0, 2, 0, 0, 5}, .malformed = 1, .unfinished = 3};
 
 static const struct gb_event_attr timing_attrs[] = {{&batch_size, {.type = GB_VALUE_INT, .as.i = 16}},
                                                     {&model, {.type = GB_VALUE_TEXT, .length = 5, .as.text = "flash"}}};
@@ -105,7 +105,7 @@ static void json_about_workers(void **unused)
     const struct gb_event lost = {
         .kind = GB_EVENT_LOST, .seq = 18, .start_wall_ns = 1795365682500000000, .as.account = &account};
     const char *dropped = "\"dropped\":{\"ring_full\":8,\"busy\":0,\"bad_value\":0,\"bad_name\":0,\"too_deep\":0,"
-                          "\"reentrant\":2,\"no_ring\":0,\"late\":0},";
+                          "\"reentrant\":2,\"no_ring\":0,\"late\":0,\"overwritten\":5},";
     const char *whole = "\"pid\":4711,\"program\":\"batch\",\"service\":\"ser vice\",\"host\":\"node\","
                         "\"segment\":\"9f0123456789abcdef0123456789abcd\"}\n";
     char expected[2048];
@@ -162,6 +162,7 @@ static void what_is_true_of_an_event(void **unused)
         const char *json, *logfmt;
     } cases[] = {
         {GB_EVENT_UNFINISHED, "\"unfinished\":true,\"cause\":\"died\",", " unfinished=true cause=died"},
+        {GB_EVENT_UNFINISHED | GB_EVENT_OPEN, "\"unfinished\":true,\"cause\":\"open\",", " unfinished=true cause=open"},
         {GB_EVENT_UNFINISHED | GB_EVENT_ABANDONED, "\"unfinished\":true,\"cause\":\"abandoned\",",
          " unfinished=true cause=abandoned"},
         {GB_EVENT_FAILED | GB_EVENT_DETACHED, "\"failed\":true,\"detached\":true,", " failed=true detached=true"}};
@@ -194,7 +195,8 @@ static void logfmt_lines(void **unused)
         line(&logfmt_format, false, false, &worker_run, &finished),
         "schema=1 event=telemetry.worker ts=2026-11-22T16:41:32.000000000Z level=info state=finished how=exit "
         "attempted=1000000 delivered=999990 dropped.ring_full=8 dropped.busy=0 dropped.bad_value=0 dropped.bad_name=0 "
-        "dropped.too_deep=0 dropped.reentrant=2 dropped.no_ring=0 dropped.late=0 malformed=1 unfinished=3 "
+        "dropped.too_deep=0 dropped.reentrant=2 dropped.no_ring=0 dropped.late=0 dropped.overwritten=5 malformed=1 "
+        "unfinished=3 "
         "attributes_left_out=0 names_overflowed=0 pid=4711 program=batch service=\"ser vice\" host=node "
         "segment=9f0123456789abcdef0123456789abcd\n");
 }

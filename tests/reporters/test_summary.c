@@ -117,7 +117,7 @@ static void text_tells_all(void **state)
     contains(text, "27,021,597,764,222,979"); /* 3 * (2^53 + 1) */
     contains(text, "ledger   318 attempted = 313 delivered + 3 dropped + 2 in flight\n");
     contains(text, "dropped: 3 ring_full\n");
-    contains(text, "1 open when their worker died");
+    contains(text, "1 still open at the end");
     contains(text, "timings × ");
     for (const char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         char copy[512];
