@@ -110,9 +110,9 @@ static bool is_enough(const struct ring *ring, const struct window *window)
     return window->known && window->tail - window->first >= (all < ring->slots ? all : ring->slots) / 2;
 }
 
-static int copy_window(const struct ring *ring, struct frozen_ring *frozen, struct window *window)
+static int copy_window(const struct ring *ring, enum gbw_how how, struct frozen_ring *frozen, struct window *window)
 {
-    int64_t until = clock_mono_now() + TRIES_NS;
+    int64_t until = how == GBW_STILL_RUNS ? clock_mono_now() + TRIES_NS : 0;
     do {
         int error = copy_slots(ring, frozen, window);
         if (error)
@@ -207,7 +207,7 @@ int freeze_ring(const struct ring *ring, enum gbw_how how, struct frozen_ring *r
                                        .consumer = (struct gbw_consumer *)(void *)(image + GBW_PAGE + GBW_ARENA_BYTES),
                                        .slot = (struct gbw_record *)(void *)(image + GBW_RING_OVERHEAD),
                                        .slots = ring->slots};
-    int error = copy_window(ring, ret_frozen, &window);
+    int error = copy_window(ring, how, ret_frozen, &window);
     if (error) {
         frozen_ring_free(ret_frozen);
         return error;
