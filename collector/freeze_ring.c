@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See freeze.h: one ring. The reader's half of P12: tail, a copy of all slots, and only then the mark of what its worker may have written
- * meanwhile. What lies further below the mark than the ring is long is left out; a worker that went all the way round while we copied
- * has left nothing: then again, until enough is whole.
+ * See freeze.h: one ring. The reader's half of P12: tail, a copy of slots, and only then the mark of what its worker may have written
+ * meanwhile. What lies further below the mark than the ring is long is left out. The newest slots are copied first, a piece at a time: the worker
+ * comes from the other end, and where we meet is where the window begins, however fast it is.
  *
  * What is left begins in the middle of things. At each announcement the worker has written whose events these are and how many came
  * before (struct gbw_lease), so a window with one of these in it tells both of its first event. They are written into the two slots before
@@ -15,7 +15,9 @@
 #include "collector/decode.h"
 #include "collector/freeze.h"
 
-#define TRIES_NS 1000000000 /* so long for a worker that is faster than we are */
+#define PIECE 32u           /* slots that are copied between two looks at the mark */
+#define HALF_NS 100000000   /* so long for a half of what a ring can hold, where its worker is very fast, ... */
+#define TRIES_NS 1000000000 /* ... and so long for a window whose beginning is known */
 #define SYNTHETIC 2u        /* slots before the window: a lease and a lost record */
 
 static void copy_words(void *to, const void *from, size_t bytes)
@@ -81,44 +83,53 @@ static void count_events(const struct frozen_ring *frozen, struct window *window
     }
 }
 
+/* The slots [from, at), then the mark: the first of them that is whole for sure; `at`: none is. */
+static uint64_t copy_piece(const struct ring *ring, struct frozen_ring *frozen, uint64_t from, uint64_t at)
+{
+    for (uint64_t i = from; i != at; i++)
+        copy_words(slot_at(frozen, i), ring->slot + (i & (ring->slots - 1)) * GBW_SLOT, GBW_SLOT);
+    /* pairs with the worker's fence after the mark (P12) */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    uint64_t whole = __atomic_load_n(&ring->producer->overwriting, __ATOMIC_RELAXED) - ring->slots;
+    return (int64_t)(whole - from) <= 0 ? from : (int64_t)(whole - at) < 0 ? whole : at;
+}
+
 static int copy_slots(const struct ring *ring, struct frozen_ring *frozen, struct window *window)
 {
     const struct gbw_producer *producer = ring->producer;
     uint64_t start = __atomic_load_n(&ring->consumer->head, __ATOMIC_RELAXED);
     uint64_t tail = __atomic_load_n(&producer->tail, __ATOMIC_ACQUIRE); /* P1 */
-    copy_words(frozen->slot, ring->slot, (size_t)ring->slots * GBW_SLOT);
-    /* pairs with the worker's fence after the mark (P12) */
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
     uint64_t overwriting = __atomic_load_n(&producer->overwriting, __ATOMIC_RELAXED);
-    uint64_t first = overwriting - ring->slots, room = tail - ring->slots + SYNTHETIC;
-    if ((int64_t)(tail - start) < 0 || (int64_t)(overwriting - tail) < 0)
+    uint64_t first = tail, from = tail, all = tail - start;
+    if ((int64_t)all < 0 || (int64_t)(overwriting - tail) < 0)
         return -EPROTO;
-    if ((int64_t)(first - start) <= 0)
-        first = start;
-    else if ((int64_t)(first - room) < 0)
-        first = room;
-    if ((int64_t)(first - tail) > 0)
-        first = tail;
+    uint64_t least = all > ring->slots ? tail - ring->slots : start;
+    while (first == from && first != least) {
+        from = first - least > PIECE ? first - PIECE : least;
+        first = copy_piece(ring, frozen, from, first);
+    }
+    if (first != start && tail - first > ring->slots - SYNTHETIC)
+        first = tail - (ring->slots - SYNTHETIC);
     *window = (struct window){.start = start, .first = next_border(frozen, first, tail), .tail = tail};
     return 0;
 }
 
-/* Without a lease record nobody can say what stands in it: then it was not there in time. */
-static bool is_enough(const struct ring *ring, const struct window *window)
+/* Without a lease record in it nobody can say what comes before a window. */
+static bool is_enough(const struct ring *ring, const struct window *window, int64_t tried_ns)
 {
-    uint64_t all = window->tail - window->start;
-    return window->known && window->tail - window->first >= (all < ring->slots ? all : ring->slots) / 2;
+    uint64_t all = window->tail - window->start, most = all < ring->slots ? all : ring->slots;
+    return tried_ns >= TRIES_NS || (window->known && (tried_ns >= HALF_NS || window->tail - window->first >= most / 2));
 }
 
 static int copy_window(const struct ring *ring, enum gbw_how how, struct frozen_ring *frozen, struct window *window)
 {
-    int64_t until = how == GBW_STILL_RUNS ? clock_mono_now() + TRIES_NS : 0;
+    int64_t began = clock_mono_now();
     do {
         int error = copy_slots(ring, frozen, window);
         if (error)
             return error;
         count_events(frozen, window);
-    } while (!is_enough(ring, window) && clock_mono_now() < until &&
+    } while (how == GBW_STILL_RUNS && !is_enough(ring, window, clock_mono_now() - began) &&
              !atomic_load_explicit(&ring->segment->faulted, memory_order_relaxed));
     if (!window->known) {
         window->first = window->tail;

@@ -223,7 +223,10 @@ static void stop_collector(struct run *run)
 static void clean_up(struct run *run)
 {
     unsigned segments = run->private_directory ? run_directory_segments(run->directory) : 0;
-    if (run->private_directory && segments == 0)
+    unsigned recordings = run->directory[0] != '\0' ? run_directory_recordings(run->directory) : 0;
+    if (recordings > 0)
+        run_report_recordings(run->directory, recordings, run->private_directory);
+    if (run->private_directory && segments == 0 && recordings == 0)
         run_directory_remove(run->directory);
     else if (segments > 0 && !run->kept)
         run_report_left(run->directory, segments);

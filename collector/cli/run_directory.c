@@ -26,16 +26,26 @@ static bool ends_with(const char *text, const char *end)
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
-unsigned run_directory_segments(const char *path)
+static unsigned count_files(const char *path, const char *end)
 {
     unsigned count = 0;
     DIR *directory = opendir(path);
     if (directory == NULL)
         return 0;
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
-        count += ends_with(entry->d_name, GBW_SEGMENT_SUFFIX);
+        count += ends_with(entry->d_name, end);
     closedir(directory);
     return count;
+}
+
+unsigned run_directory_segments(const char *path)
+{
+    return count_files(path, GBW_SEGMENT_SUFFIX);
+}
+
+unsigned run_directory_recordings(const char *path)
+{
+    return count_files(path, GBW_RECORDING_SUFFIX);
 }
 
 void run_directory_settle(const char *path, unsigned milliseconds)

@@ -13,7 +13,10 @@ int run_directory_make(char ret_path[RUN_DIRECTORY_MAX]);
 /* Segments stand there: workers that have not ended, or were not taken in whole. */
 unsigned run_directory_segments(const char *path);
 
-/* Waits until none does, at most `milliseconds`: processes that the command leaves behind often end with it. */
+/* Recordings: no collector takes them. */
+unsigned run_directory_recordings(const char *path);
+
+/* Waits until no segment does, at most `milliseconds`: processes that the command leaves behind often end with it. */
 void run_directory_settle(const char *path, unsigned milliseconds);
 
 /* Removes it with all files in it. */

@@ -8,6 +8,7 @@
 
 #include "collector/cli/args.h"
 #include "collector/memory_stream.h"
+#include "collector/cli/run_directory.h"
 #include "collector/reporters/summary_format.h"
 
 #define NAMED_MAX 10u
@@ -77,7 +78,7 @@ bool run_report_rest(struct collector *collector, const char *directory, bool pr
     unsigned seen = collector_workers(collector, name_worker, &rest);
     if (rest.workers > 0)
         say_kept(rest.workers, directory, private_directory);
-    else if (seen == 0)
+    else if (seen == 0 && run_directory_recordings(directory) == 0)
         say_none(word);
     return rest.workers > 0;
 }
@@ -89,4 +90,13 @@ void run_report_left(const char *directory, unsigned segments)
             "with the same --reporter options:\n"
             "  gb-collector --once --dir %s --reporter ... && rm -r %s\n",
             segments, segments == 1 ? " is" : "s are", directory, directory);
+}
+
+void run_report_recordings(const char *directory, unsigned recordings, bool private_directory)
+{
+    fprintf(stderr,
+            "\ngb run: %u flight recorder%s (GEMINI_BATCH_TELEMETRY_OVERFLOW=overwrite) left\n"
+            "what %s last; no collector takes it. To see it:\n  gb snapshot --dir %s",
+            recordings, recordings == 1 ? "" : "s", recordings == 1 ? "it saw" : "they saw", directory);
+    fprintf(stderr, private_directory ? " && rm -r %s\n" : "\n", directory);
 }

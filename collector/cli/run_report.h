@@ -13,5 +13,6 @@ bool run_report_rest(struct collector *collector, const char *directory, bool pr
 
 /* Segments are left, though their workers have ended: a reporter could not take all in time. */
 void run_report_left(const char *directory, unsigned segments);
+void run_report_recordings(const char *directory, unsigned recordings, bool private_directory);
 
 #endif

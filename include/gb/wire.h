@@ -45,8 +45,8 @@
  *       `fold_busy`. So an epoch that is closed and not busy is never written again
  *   P10 a fold: all its new values into the table's redo, `folded` (release), the values to their places, `applied` (release)
  *   P11 a checkpoint that says `fold_taken`, then the batch is queued; one that says `fold_freed`, then `fold_freed` itself
- *   P12 a recording: `overwriting`, full fence, then slots below it; a reader: `tail` (acquire), a copy of the slots, acquire fence,
- *       then `overwriting`. So what lies further below that than the ring is long may be torn, and all else is whole
+ *   P12 a recording: `overwriting`, full fence, then slots below it; a reader: `tail` (acquire), a copy of slots, acquire fence,
+ *       then `overwriting`. So what lies further below that than the ring is long may be torn, and all else of the copy is whole
  * All integers are in the byte order of the machine; header.byte_order tells which.
  */
 #ifndef GB_WIRE_H

@@ -131,7 +131,7 @@ def nothing_there():
 def while_it_runs():
     for threads, ring in (1, "16K"), (2, "16K"), (1, "1M"):
         worker, before = start(20000, threads, ring), {}
-        for _ in range(10):
+        for _ in range(5):
             seen, opened = check_lines(snapshot(), threads, "snapshot", worker.pid)
             for index, (first, last) in seen.items():
                 check("it went on", index not in before or last > before[index][1])
@@ -268,6 +268,16 @@ def a_signal_leaves_nothing_behind():
     empty()
 
 
+def under_gb_run():
+    said = subprocess.run([GB, "run", "--", WORKER, "20"], env=dict(recording), capture_output=True, text=True).stderr
+    directory = re.search(r"^  gb snapshot --dir (/dev/shm/gb-run-\w+) && rm -r \1$", said, re.M)
+    check("where it stays", directory is not None and "1 flight recorder (" in said)
+    check("nothing else is missed", "no worker was attached" not in said)
+    lines = snapshot("--dir", directory[1])
+    check("it is there", (lines[-1]["how"], lines[-1]["attempted"], lines[-1]["delivered"]), ("exit", 61, 61))
+    shutil.rmtree(directory[1])
+
+
 def no_collector_touches_it():
     worker = start(300)
     collector = subprocess.Popen([COLLECTOR, "--quiet", "--dir", segments], env=base, stdout=subprocess.PIPE)
@@ -336,7 +346,7 @@ def mistakes():
 
 try:
     for test in (mistakes, nothing_there, a_few_events, when_it_stands_still, while_it_runs, killed, several, other_reporters,
-                 slow_readers_get_all, a_signal_leaves_nothing_behind, no_collector_touches_it, broken_files):
+                 slow_readers_get_all, a_signal_leaves_nothing_behind, under_gb_run, no_collector_touches_it, broken_files):
         began = time.monotonic()
         test()
         check(f"{test.__name__} leaves nothing", [f for f in os.listdir(segments) if f.startswith("gb-")], [])
