@@ -26,6 +26,7 @@
 #include "tests/collector/fake_segment.h"
 
 #define SLOTS 256u
+#define SYNTHETIC_SLOTS 2u /* before a window: a lease and a lost record */
 
 static struct fake_directory directory, copies;
 static struct fake_segment *fake;
@@ -406,9 +407,53 @@ static void any_bytes(void **state)
     paths_free(paths);
 }
 
-/* ---- open scopes of a worker that goes on ---- */
+/* ---- a worker that goes on ---- */
 
 static atomic_bool over;
+
+/* As fast as it can: seven words of each slot are its index. */
+static void *overwrite(void *unused)
+{
+    uint64_t announced = 0;
+    for (uint64_t at = 0; !atomic_load_explicit(&over, memory_order_relaxed); at++) {
+        uint64_t *word = (uint64_t *)(void *)(ring->slot + (at & (SLOTS - 1)) * GBW_SLOT);
+        bool lease = at == announced;
+        if (lease) {
+            announced = at + SLOTS / 8;
+            __atomic_store_n(&ring->producer->overwriting, announced, __ATOMIC_RELAXED);
+            __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        }
+        __atomic_store_n(&word[0], lease ? GBW_LEASE | 1 << 8 : GBW_SAMPLE, __ATOMIC_RELAXED);
+        for (unsigned i = 1; i < 8; i++)
+            __atomic_store_n(&word[i], at, __ATOMIC_RELAXED);
+        __atomic_store_n(&ring->producer->tail, at + 1, __ATOMIC_RELEASE);
+    }
+    return unused;
+}
+
+static void what_is_kept_is_whole(void **state)
+{
+    (void)state;
+    pthread_t worker;
+    uint64_t seen = 0, torn = 0;
+    unsigned known = 0;
+    add_ring(0);
+    atomic_store(&over, false);
+    assert_int_equal(pthread_create(&worker, NULL, overwrite, NULL), 0);
+    for (unsigned round = 0; round < 3000 || (seen < 100000 && round < 1000000); round++) {
+        struct frozen_ring frozen = frozen_now(GBW_EXIT); /* one look */
+        uint64_t head = frozen.consumer->head, end = frozen.producer->tail;
+        known += end - head > SYNTHETIC_SLOTS;
+        for (uint64_t at = head ? head + SYNTHETIC_SLOTS : 0; (int64_t)(end - at) > 0; at++, seen++)
+            for (unsigned i = 1; i < 8; i++)
+                torn += slot_of(&frozen, at)->word[i] != at;
+        frozen_ring_free(&frozen);
+    }
+    atomic_store(&over, true);
+    pthread_join(worker, NULL);
+    assert_true(seen > 10000 && known > 100);
+    assert_int_equal(torn, 0);
+}
 
 /* Long enough to be seen in between. */
 static void set(uint64_t *word, uint64_t value)
@@ -481,6 +526,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_copy_is_a_segment_of_a_dead_worker, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_is_cut_short_under_us, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_kept_is_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(open_scopes_are_whole, set_up, tear_down),
     };
     if (sigbus_install() || sigaction(SIGBUS, NULL, &sigbus_handler))
