@@ -15,8 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/attach.h"
 #include "collector/clock.h"
 #include "collector/collector.h"
+#include "collector/freeze.h"
 #include "gb/wire.h"
 #include "tests/kill/tally.h"
 
@@ -40,7 +42,8 @@ struct verdict {
 static struct verdict *verdicts;
 static unsigned submitted;
 static _Atomic unsigned done;
-static int directory_fd = -1;
+static char recordings[] = "/dev/shm/gb-test-XXXXXX";
+static int directory_fd = -1, recordings_fd = -1;
 static struct collector *collector;
 static pthread_t control;
 static struct reporter_spec spec;
@@ -219,10 +222,11 @@ void judge_start(const char *directory)
 {
     verdicts = calloc(CASES_MAX, sizeof(*verdicts)); /* mapped as it is used */
     directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    recordings_fd = mkdtemp(recordings) ? open(recordings, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     spec = (struct reporter_spec){.reporter = &judge, .name = "judge", .queue = 4096, .when_behind = BEHIND_HOLD};
     const struct collector_config config = {
         .directory = directory, .reporters = &spec, .reporter_count = 1, .quiet = true};
-    if (!verdicts || directory_fd < 0 || collector_start(&config, &collector) ||
+    if (!verdicts || directory_fd < 0 || recordings_fd < 0 || collector_start(&config, &collector) ||
         pthread_create(&control, NULL, run_collector, NULL)) {
         fprintf(stderr, "the judge cannot start\n");
         exit(1);
@@ -275,14 +279,43 @@ static void next_id(uint8_t bytes[16], char name[64])
     snprintf(name, 64, GBW_SEGMENT_PREFIX "%s" GBW_SEGMENT_SUFFIX, id);
 }
 
+static bool is_recording(int fd)
+{
+    uint32_t recording = 0;
+    return pread(fd, &recording, sizeof recording, offsetof(struct gbw_header, recording)) == sizeof recording &&
+           recording;
+}
+
+/* A recording becomes the segment `name` in the directory of recordings, and is gone. */
+static void freeze(int from_directory, const char *path, const char *name)
+{
+    char file[64];
+    struct attach_result result = {0};
+    struct segment *segment = NULL;
+    snprintf(file, sizeof file, "%.*s" GBW_RECORDING_SUFFIX, (int)strlen(name) - (int)strlen(GBW_SEGMENT_SUFFIX), name);
+    if (renameat(from_directory, path, recordings_fd, file) ||
+        segment_attach(recordings_fd, file, geteuid(), &result, &segment) ||
+        freeze_recording(segment, GBW_VANISHED, recordings_fd) || unlinkat(recordings_fd, file, 0)) {
+        fprintf(stderr, "a recording cannot be frozen: %s\n", result.why);
+        exit(1);
+    }
+    segment_detach(segment);
+}
+
 static struct expected *submit(int fd, int from_directory, const char *path)
 {
     uint8_t bytes[16];
     char name[64];
     next_id(bytes, name);
     struct verdict *verdict = &verdicts[submitted++];
-    if (pwrite(fd, bytes, sizeof bytes, offsetof(struct gbw_header, segment_id)) != sizeof bytes ||
-        renameat(from_directory, path, directory_fd, name))
+    if (pwrite(fd, bytes, sizeof bytes, offsetof(struct gbw_header, segment_id)) != sizeof bytes)
+        fail(path);
+    if (is_recording(fd)) {
+        freeze(from_directory, path, name);
+        from_directory = recordings_fd;
+        path = name;
+    }
+    if (renameat(from_directory, path, directory_fd, name))
         fail(path);
     return &verdict->expected;
 }
@@ -367,6 +400,9 @@ unsigned judge_end(void)
                 (unsigned long long)verdict->unfinished);
     }
     close(directory_fd);
+    close(recordings_fd);
+    if (rmdir(recordings))
+        perror(recordings);
     free(verdicts);
     return violations;
 }

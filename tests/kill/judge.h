@@ -3,7 +3,7 @@
  * The judge of what a kill leaves: a whole collector in this process (discover, attach, drain, decode, fan-out, the end of a segment) over
  * a directory of copies. A copy of a segment under an id of its own, whose file no process has locked or mapped, is to the collector a
  * segment whose worker is dead: it takes all of it, tells its end and removes the file. What its one reporter is given is
- * held against what the worker says of itself.
+ * held against what the worker says of itself. A recording is frozen first, as `gb snapshot` does it.
  */
 #ifndef GB_TESTS_KILL_JUDGE_H
 #define GB_TESTS_KILL_JUDGE_H

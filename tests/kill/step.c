@@ -209,7 +209,7 @@ static void run_worker(const struct stepper *stepper, const char *tally)
     setenv("GEMINI_BATCH_TELEMETRY", "1", 1);
     setenv("GEMINI_BATCH_TELEMETRY_DIR", stepper->directory, 1);
     setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "16384", 1);
-    setenv("GEMINI_BATCH_TELEMETRY_OVERFLOW", "drop", 1);
+    setenv("GEMINI_BATCH_TELEMETRY_OVERFLOW", strcmp(stepper->scenario, "overwrite") ? "drop" : "overwrite", 1);
     execl(stepper->program, stepper->program, tally, stepper->scenario, (char *)NULL);
     perror(stepper->program);
     _exit(127);

@@ -41,7 +41,7 @@ static struct stepper start(const struct scenario *scenario)
                               .directory = segments,
                               .program = program,
                               .many_open = scenario->many_open,
-                              .first_payload = UINT64_MAX};
+                              .first_payload = strcmp(scenario->name, "overwrite") ? UINT64_MAX : 0};
     stepper_start(&stepper);
     return stepper;
 }
@@ -156,6 +156,7 @@ static const struct scenario scenarios[] = {
     {"multi_record", each_instruction, false, false},
     {"multi_record_full", each_instruction, false, false},
     {"index_wraps", each_instruction, false, false},
+    {"overwrite", each_instruction, false, false},
     {"after_fork", each_instruction, false, false},
     {"thread_exit", each_instruction, false, false},
     {"reentrant", each_signal, false, false},

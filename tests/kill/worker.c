@@ -97,6 +97,17 @@ static void emit_two(void)
     emit_counter();
 }
 
+/* Passes at least one announcement of a flight recorder, which come each 32 slots, in all of their forms. */
+static void emit_lap(void)
+{
+    for (unsigned i = 0; i < 10; i++)
+        emit_counter();
+    emit_long();
+    COUNTED(GB_COUNT("items", -1));
+    for (unsigned i = 0; i < 10; i++)
+        emit_counter();
+}
+
 static void emit_nothing(void)
 {
     (void)gb_enabled();
@@ -240,6 +251,9 @@ static int run(const char *scenario)
         rounds(emit_long);
     } else if (!strcmp(scenario, "index_wraps")) {
         rounds(emit_long);
+    } else if (!strcmp(scenario, "overwrite")) {
+        fill(3 * SLOTS);
+        rounds(emit_lap);
     } else if (!strcmp(scenario, "after_fork")) {
         run_forked();
     } else if (!strcmp(scenario, "reentrant")) {
