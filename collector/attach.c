@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "collector/inside.h"
 #include "collector/liveness.h"
 #include "collector/sigbus.h"
 #include "collector/worker.h"
@@ -99,9 +100,9 @@ static int open_file(int directory_fd, const char *file, uid_t owner, struct att
     int error = check_file(&status, owner, result);
     if (error)
         return error;
-    int fd = openat(directory_fd, file, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int fd = inside_open(directory_fd, file, O_RDWR, 0);
     if (fd < 0)
-        return fail(result, errno, "cannot open it");
+        return fail(result, -fd, "cannot open it");
     error = fstat(fd, &status) ? fail(result, errno, "cannot look at it") : check_file(&status, owner, result);
     if (error) {
         close(fd);

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/inside.h"
 #include "collector/now.h"
 #include "collector/sigbus.h"
 #include "gb/wire.h"
@@ -41,19 +42,18 @@ static int lock_byte(int fd, short type, off_t byte)
 static int open_file(int directory_fd, int *ret_fd)
 {
     struct stat directory, file;
-    int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
     if (fstat(directory_fd, &directory))
         return -errno;
-    int fd = openat(directory_fd, GBW_LOCK_NAME, flags | O_CREAT | O_EXCL, 0600);
+    int fd = inside_open(directory_fd, GBW_LOCK_NAME, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (fd >= 0 && directory.st_uid != geteuid() && fchown(fd, directory.st_uid, (gid_t)-1)) {
         int error = -errno;
         close(fd);
         return error;
     }
-    if (fd < 0 && errno == EEXIST)
-        fd = openat(directory_fd, GBW_LOCK_NAME, flags);
+    if (fd == -EEXIST)
+        fd = inside_open(directory_fd, GBW_LOCK_NAME, O_RDWR, 0);
     if (fd < 0)
-        return -errno;
+        return fd;
     if (fstat(fd, &file) || !S_ISREG(file.st_mode) || file.st_nlink != 1 || file.st_uid != directory.st_uid ||
         (file.st_mode & 077)) {
         close(fd);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "collector/attach.h"
+#include "collector/inside.h"
 #include "gb/wire.h"
 
 /* A file that a worker is making has its record lock within milliseconds. */
@@ -163,7 +164,7 @@ static bool is_leftover(int directory_fd, const char *file)
     int64_t age = (int64_t)now.tv_sec - (int64_t)status.st_mtim.tv_sec;
     if (age < MAKING_SECONDS || (age < FORGOTTEN_SECONDS && (!kill((pid_t)pid, 0) || errno != ESRCH)))
         return false;
-    int fd = openat(directory_fd, file, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = inside_open(directory_fd, file, O_RDWR, 0);
     if (fd < 0)
         return false;
     bool is_free = !fcntl(fd, F_GETLK, &lock) && lock.l_type == F_UNLCK;

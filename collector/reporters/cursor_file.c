@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "collector/inside.h"
+
 #define FILE_MAGIC 0x31305352554347ull /* "GCURS01" */
 #define SLOT_BYTES_MIN 4096u
 #define FILE_BYTES_MAX (256u << 20)
@@ -199,15 +201,31 @@ static int unpack(const char *slot, const struct slot_head *head, struct cursors
     return 0;
 }
 
+/* What stands there, if it is a file of the directory's owner or ours, by this name alone: it will be written to. */
+static int open_file(struct cursor_file *file)
+{
+    struct stat directory, status;
+    int fd = inside_open(file->directory, file->name, O_RDWR, 0);
+    if (fd < 0)
+        return fd == -ELOOP || fd == -EXDEV || fd == -EISDIR || fd == -ENXIO ? -EBADMSG : fd;
+    if (fstat(file->directory, &directory) || fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_nlink != 1 ||
+        (status.st_uid != geteuid() && status.st_uid != directory.st_uid)) {
+        close(fd);
+        return -EBADMSG;
+    }
+    file->fd = fd;
+    return 0;
+}
+
 int cursor_file_load(struct cursor_file *file, struct cursors *cursors, struct place *ret_place)
 {
     struct file_head head;
     struct slot_head newest = {0}, other;
 
-    file->fd = openat(file->directory, file->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (file->fd < 0)
-        return -errno;
-    int error = read_whole(file->fd, &head, sizeof(head), 0);
+    int error = open_file(file);
+    if (error)
+        return error;
+    error = read_whole(file->fd, &head, sizeof(head), 0);
     if (error)
         return error;
     if (head.magic != FILE_MAGIC || head.slot_bytes < SLOT_BYTES_MIN || head.slot_bytes > FILE_BYTES_MAX)
@@ -294,9 +312,9 @@ static int make_file(struct cursor_file *file, unsigned index)
     while (head.slot_bytes < 2 * file->image_bytes)
         head.slot_bytes *= 2;
     unlinkat(file->directory, file->fresh_name, 0);
-    int fd = openat(file->directory, file->fresh_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = inside_open(file->directory, file->fresh_name, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (fd < 0)
-        return -errno;
+        return fd;
     /* all of it now: a store must not fail later because the file system has filled up */
     int error = -posix_fallocate(fd, 0, (off_t)(sizeof(head) + 2 * head.slot_bytes));
     if (!error)

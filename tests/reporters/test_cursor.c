@@ -183,6 +183,49 @@ static void broken_slots(void **unused)
     free(whole);
 }
 
+/* Under the file's name stands something that is no file of this directory alone: it is not read, and a store leaves it as it was. */
+static void foreign_files(void **unused)
+{
+    (void)unused;
+    static const char text[] = "somebody's";
+    char other[128], path[128], now[sizeof(text)];
+    struct cursor_file *file;
+    struct cursors cursors = {0};
+    struct place place;
+    assert_int_equal(cursor_file_open(directory, "log", "/some/where/log", &file), 0);
+    snprintf(path, sizeof(path), "%s/%s", directory, cursor_file_name(file));
+    snprintf(other, sizeof(other), "%s/other", directory);
+    cursor_file_free(file);
+    for (unsigned kind = 0; kind < 5; kind++) {
+        int fd = open(other, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        assert_int_equal(write(fd, text, sizeof(text)), sizeof(text));
+        if (kind == 0)
+            assert_int_equal(symlink("other", path), 0);
+        else if (kind == 1)
+            assert_int_equal(link(other, path), 0);
+        else if (kind == 2)
+            assert_int_equal(mkfifo(path, 0600), 0);
+        else if (kind == 3)
+            assert_int_equal(symlink("/proc/self/fd/0", path), 0);
+        else if (geteuid() || rename(other, path) || chown(path, 12345, (gid_t)-1))
+            break; /* another owner: only root can make one */
+        load(&cursors, &place, -EBADMSG);
+        cursors_clear(&cursors);
+        assert_int_equal(cursor_file_open(directory, "log", "/some/where/log", &file), 0);
+        assert_int_equal(cursor_file_load(file, &cursors, &place), -EBADMSG);
+        assert_int_equal(cursor_file_take(file, &cursors), 0);
+        assert_int_equal(cursor_file_store(file, &(struct place){7, 8, 9}), 0);
+        cursor_file_free(file);
+        assert_int_equal(pread(fd, now, sizeof(now), 0), sizeof(text));
+        assert_string_equal(now, text);
+        close(fd);
+        load(&cursors, &place, 0); /* a file of ours has the name now */
+        cursors_clear(&cursors);
+        unlink(path);
+        unlink(other);
+    }
+}
+
 static bool recovers(struct cursors *cursors, const char *line)
 {
     return recover_line(cursors, line, strlen(line));
@@ -299,6 +342,7 @@ int main(void)
                                        cmocka_unit_test(workers_come_and_go),
                                        cmocka_unit_test_setup_teardown(comes_back_however_large, setup, teardown),
                                        cmocka_unit_test_setup_teardown(broken_slots, setup, teardown),
+                                       cmocka_unit_test_setup_teardown(foreign_files, setup, teardown),
                                        cmocka_unit_test(our_lines_are_known_and_no_others),
                                        cmocka_unit_test_setup_teardown(torn_lines_go_and_nothing_else, setup, teardown),
                                        cmocka_unit_test_setup_teardown(long_files_are_read_in_parts, setup, teardown)};
