@@ -227,7 +227,7 @@ static void wait_for_events(struct collector *collector, int64_t timeout_ns)
         if (events[i].data.fd == collector->wake)
             eventfd_read(collector->wake, &value);
         else if (events[i].data.fd == collector->status)
-            status_serve(collector->status, collector->fanout);
+            status_serve(collector->status, collector->fanout, collector->roster);
         else
             discover_read(collector->discover);
     }

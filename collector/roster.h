@@ -52,6 +52,9 @@ struct roster_counts {
 };
 struct roster_counts roster_count(struct roster *roster);
 
+/* Names of the files that were quarantined last, at most `most` of them; they live as long as the roster. Returns how many. */
+unsigned roster_quarantined(const struct roster *roster, const char *ret_files[], unsigned most);
+
 /* Hands out the attached workers that were not found dead, with the events that were not drained. Not while the drain runs. */
 void roster_each_live(struct roster *roster,
                       void (*each)(void *context, const struct gb_worker *worker, uint64_t backlog), void *context);

@@ -65,7 +65,8 @@ static void quarantine(struct roster *roster, struct segment *segment)
         known->segment = NULL;
         snprintf(known->quarantined, sizeof(known->quarantined), "%s", segment->file);
     }
-    roster->quarantined++;
+    snprintf(roster->quarantined_last[roster->quarantined++ % ROSTER_QUARANTINED_TOLD], sizeof(known->quarantined),
+             "%s", segment->file);
     leave(roster, segment);
 }
 

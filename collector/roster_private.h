@@ -11,6 +11,8 @@
 #include "collector/roster.h"
 #include "collector/say.h"
 
+#define ROSTER_QUARANTINED_TOLD 32u
+
 struct roster {
     const struct directory *directory;
     struct bell *bell;
@@ -23,6 +25,7 @@ struct roster {
     bool waiting;
     struct say_limit refusals, others;
     struct exits exits;
+    char quarantined_last[ROSTER_QUARANTINED_TOLD][96]; /* names of the files; [quarantined % that] is the next place */
 };
 
 #endif

@@ -49,3 +49,11 @@ void roster_each_live(struct roster *roster,
             each(context, segment->worker, backlog_of(segment));
     }
 }
+
+unsigned roster_quarantined(const struct roster *roster, const char *ret_files[], unsigned most)
+{
+    unsigned count = 0;
+    for (; count < roster->quarantined && count < ROSTER_QUARANTINED_TOLD && count < most; count++)
+        ret_files[count] = roster->quarantined_last[(roster->quarantined - 1 - count) % ROSTER_QUARANTINED_TOLD];
+    return count;
+}

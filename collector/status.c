@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "collector/fanout.h"
+#include "collector/roster.h"
 
 #define AT_ONCE 16 /* so that a flood of connections does not keep the thread from the rest of its work */
 
@@ -60,11 +61,12 @@ static size_t put_reporter(char *out, size_t room, const struct reporter_account
     return used;
 }
 
-void status_serve(int fd, struct fanout *fanout)
+void status_serve(int fd, struct fanout *fanout, const struct roster *roster)
 {
     enum { LINE_MAX_BYTES = 2048 }; /* a name, six numbers and all causes are less than 1,500 */
-    static char answer[(ACCOUNTS_MAX + 1) * LINE_MAX_BYTES];
+    static char answer[(ACCOUNTS_MAX + 1) * LINE_MAX_BYTES + STATUS_QUARANTINED * 128];
     struct reporter_account accounts[ACCOUNTS_MAX];
+    const char *files[STATUS_QUARANTINED];
 
     for (int i = 0; i < AT_ONCE; i++) {
         int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -74,6 +76,9 @@ void status_serve(int fd, struct fanout *fanout)
         size_t used = (size_t)snprintf(answer, LINE_MAX_BYTES, "gb-collector\t1\t%d\n", (int)getpid());
         for (unsigned k = 0; k < count; k++)
             used += put_reporter(answer + used, LINE_MAX_BYTES, &accounts[k]);
+        count = roster ? roster_quarantined(roster, files, STATUS_QUARANTINED) : 0;
+        for (unsigned k = 0; k < count; k++)
+            used += (size_t)snprintf(answer + used, 128, ".quarantined\t%s\n", files[k]);
         /* it fits the socket's buffer; whoever has gone already gets nothing */
         if (send(peer, answer, used, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
             errno = 0;

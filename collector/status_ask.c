@@ -48,6 +48,18 @@ static int read_field(struct status_reporter *reporter, char *field)
     return 0;
 }
 
+/* The only line with a dot that is known. What is no file's name is passed over: it is compared with names, and never printed. */
+static void read_other(const char *line, struct status *status)
+{
+    static const char quarantined[] = ".quarantined\t";
+    const char *file = line + sizeof(quarantined) - 1;
+
+    if (strncmp(line, quarantined, sizeof(quarantined) - 1) != 0 || strlen(file) >= STATUS_FILE ||
+        status->quarantined == STATUS_QUARANTINED)
+        return;
+    snprintf(status->quarantined_file[status->quarantined++], STATUS_FILE, "%s", file);
+}
+
 static int read_reporter(char *line, struct status *status)
 {
     char *rest = NULL, *field = strtok_r(line, "\t", &rest);
@@ -67,8 +79,7 @@ static int read_reporter(char *line, struct status *status)
     return 0;
 }
 
-/* A whole answer ends with a newline. */
-static int read_answer(char *text, size_t length, struct status *ret_status)
+int status_parse(char *text, size_t length, struct status *ret_status)
 {
     char *rest = NULL, *line;
 
@@ -78,7 +89,11 @@ static int read_answer(char *text, size_t length, struct status *ret_status)
     if (!line || strncmp(line, "gb-collector\t1\t", 15) != 0)
         return -EPROTO;
     while ((line = strtok_r(NULL, "\n", &rest))) {
-        int error = read_reporter(line, ret_status);
+        int error = 0;
+        if (*line == '.')
+            read_other(line, ret_status);
+        else
+            error = read_reporter(line, ret_status);
         if (error)
             return error;
     }
@@ -123,7 +138,7 @@ int status_ask(int directory_fd, struct status *ret_status)
     else
         error = receive(fd, text, &length);
     if (!error)
-        error = read_answer(text, length, ret_status);
+        error = status_parse(text, length, ret_status);
     if (error)
         memset(ret_status, 0, sizeof(*ret_status));
     if (fd >= 0)

@@ -15,6 +15,7 @@
 #include "collector/cli/commands.h"
 #include "collector/cli/ls_write.h"
 #include "collector/directory.h"
+#include "collector/inside.h"
 #include "collector/liveness.h"
 #include "collector/sigbus.h"
 
@@ -31,10 +32,11 @@ static const struct args_command ls_command = {
         "taken in whole by a collector. Backlog is what stands in its rings and was not taken yet; folded, what found "
         "them full and is in totals alone; dropped, what its worker could not put anywhere. A running collector is "
         "asked for its reporters: what each delivered, lost "
-        "and has not sent yet, in events. A flight recorder (GEMINI_BATCH_TELEMETRY_OVERFLOW=overwrite) has no "
-        "backlog: "
-        "gb snapshot writes out what it holds.\n\nExit status: 0, also when there is none; 1 when the directory cannot "
-        "be "
+        "and has not sent yet, in events; and for the segments that it has quarantined, since they were truncated or "
+        "are broken: they are read no more. A flight recorder (GEMINI_BATCH_TELEMETRY_OVERFLOW=overwrite) has no "
+        "backlog: gb snapshot writes out what it holds.\n\nExit status: 0, also when there is none; 1 when the "
+        "directory "
+        "cannot be "
         "read; 2 for wrong usage.",
     .options = ls_options};
 
@@ -95,6 +97,15 @@ static int read_segment(struct segment *segment, struct ls_segment *to)
     return 0;
 }
 
+/* Of what the collector has said. */
+static bool is_quarantined(const struct status *status, const char *file)
+{
+    for (unsigned i = 0; i < status->quarantined; i++)
+        if (strcmp(status->quarantined_file[i], file) == 0)
+            return true;
+    return false;
+}
+
 static int show_file(const struct directory *directory, const char *file, const struct ls_writer *writer)
 {
     struct attach_result result = {0};
@@ -124,7 +135,7 @@ static int is_segment(const struct dirent *entry)
 static pid_t collector_pid(const struct directory *directory)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
-    int fd = openat(directory->fd, GBW_LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int fd = inside_open(directory->fd, GBW_LOCK_NAME, O_RDONLY, 0);
     if (fd < 0)
         return 0;
     bool held = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
@@ -143,8 +154,8 @@ static int show_directory(const struct directory *directory, bool json)
     const struct ls_writer *writer = json ? &ls_json : &ls_text;
     pid_t collector = collector_pid(directory);
     writer->begin(directory->path, (unsigned)count, collector);
+    static struct status status;
     if (collector > 0) {
-        static struct status status;
         int silent = status_ask(directory->fd, &status);
         writer->reporters(&status, silent);
     }
@@ -152,7 +163,9 @@ static int show_directory(const struct directory *directory, bool json)
         writer->segments();
     int error = 0;
     for (int i = 0; i < count; i++) {
-        if (error == 0)
+        if (is_quarantined(&status, entries[i]->d_name))
+            writer->quarantined(entries[i]->d_name);
+        else if (error == 0)
             error = show_file(directory, entries[i]->d_name, writer);
         free(entries[i]);
     }

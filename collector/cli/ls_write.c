@@ -105,6 +105,13 @@ static void text_refused(const char *file, const char *why)
     putchar('\n');
 }
 
+static void text_quarantined(const char *file)
+{
+    fputs("quarantined ", stdout);
+    format_fit(stdout, file, format_columns(file), false);
+    fputs(": it was truncated, or is broken\n", stdout);
+}
+
 static void json_string(const char *text)
 {
     char escaped[ESCAPE_MAX(512)];
@@ -193,5 +200,14 @@ static void json_refused(const char *file, const char *why)
     fputs("}\n", stdout);
 }
 
-const struct ls_writer ls_text = {text_begin, text_reporters, text_segments, text_segment, text_refused};
-const struct ls_writer ls_json = {json_begin, json_reporters, json_segments, json_segment, json_refused};
+static void json_quarantined(const char *file)
+{
+    fputs("{\"file\":", stdout);
+    json_string(file);
+    fputs(",\"quarantined\":true}\n", stdout);
+}
+
+const struct ls_writer ls_text = {text_begin,   text_reporters, text_segments,
+                                  text_segment, text_refused,   text_quarantined};
+const struct ls_writer ls_json = {json_begin,   json_reporters, json_segments,
+                                  json_segment, json_refused,   json_quarantined};

@@ -35,6 +35,7 @@ struct ls_writer {
     void (*segments)(void);                                    /* they follow, if there are files */
     void (*segment)(const struct ls_segment *segment);
     void (*refused)(const char *file, const char *why);
+    void (*quarantined)(const char *file); /* by the collector that runs */
 };
 
 extern const struct ls_writer ls_text, ls_json;

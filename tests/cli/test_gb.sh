@@ -178,6 +178,23 @@ check 'delivered, and what waits' wait_for told 'map(select(.reporter)) | map({(
 run 0 "$gb" ls --dir "$segments"
 check 'as a table' says out '^log-2  *0  *31  *[0-9.]*[mµn]*s  *0  *0$'
 check 'in 80 columns' sh -c "! grep -q '.\{81\}' '$work/out'"
+# FAULTS 10: of the segment that was truncated, and of no other
+GEMINI_BATCH_TELEMETRY=1 GEMINI_BATCH_TELEMETRY_DIR="$segments" "$worker" 1 0 wait >"$work/waits" 2>/dev/null &
+truncated=$!
+wait_for grep -q waiting "$work/waits"
+wait_for told 'any(.state == "alive")'
+broken=$(cd "$segments" && echo gb-*.seg)
+truncate -s 8192 "$segments/$broken"
+check 'a truncated segment is quarantined' wait_for told "any(.file == \"$broken\" and .quarantined)"
+GEMINI_BATCH_TELEMETRY=1 GEMINI_BATCH_TELEMETRY_DIR="$segments" "$worker" 1 0 wait >"$work/waits" 2>/dev/null &
+other=$!
+wait_for told 'any(.state == "alive")'
+run 0 "$gb" ls --dir "$segments"
+check 'the table says so' says out "^quarantined $broken: it was truncated, or is broken\$"
+check 'its neighbour is alive' says out ' alive '
+kill -9 $truncated $other
+wait $truncated $other 2>/dev/null
+rm "$segments/$broken"
 kill -STOP $pid
 run 0 "$gb" ls --dir "$segments"
 check 'a collector that does not answer is told' says out '^reporters: not known: it does not answer'

@@ -59,7 +59,7 @@ static void *serve(void *argument)
     if (server->fanout) {
         fcntl(server->end[0], F_SETFL, O_NONBLOCK);
         while (read(server->end[0], &byte, 1) < 0)
-            status_serve(server->fd, server->fanout);
+            status_serve(server->fd, server->fanout, NULL);
         return NULL;
     }
     fcntl(server->fd, F_SETFL, 0);
