@@ -187,8 +187,108 @@ static void foreign_fault_kills(void **state)
     assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGBUS : WEXITSTATUS(status) != 0);
 }
 
-int main(void)
+/* ---- who had the signal before ---- */
+
+static volatile sig_atomic_t passed_on, passed_with;
+static sigjmp_buf after;
+
+static void earlier(int number, siginfo_t *info, void *context)
 {
+    (void)number, (void)context;
+    passed_on++;
+    passed_with = info->si_code;
+    if (info->si_code > 0)
+        siglongjmp(after, 1);
+}
+
+__attribute__((noinline)) static bool comes_back(const volatile char *at)
+{
+    if (sigsetjmp(after, 1))
+        return true;
+    (void)*at;
+    return false;
+}
+
+static void earlier_plain(int number)
+{
+    passed_on += number == SIGBUS;
+}
+
+/* A process whose SIGBUS has `earlier` before ours: a fault that is ours stays with us, any other goes on, with what it said. */
+static int chain_to_earlier(bool plain)
+{
+    struct sigaction action = {.sa_sigaction = earlier, .sa_flags = SA_SIGINFO};
+    atomic_bool mark = false;
+    int fd = memfd_create("foreign", MFD_CLOEXEC);
+    if (plain)
+        action = (struct sigaction){.sa_handler = earlier_plain};
+    if (sigaction(SIGBUS, &action, NULL) || sigbus_install() || ftruncate(fd, 8192))
+        return 1;
+    char *map = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0);
+    if (sigbus_guard(map, 4096, &mark) || ftruncate(fd, 0))
+        return 2;
+    if (*(volatile char *)map != 0 || !mark || passed_on)
+        return 3; /* ours */
+    raise(SIGBUS);
+    if (passed_on != 1 || (!plain && passed_with > 0))
+        return 4; /* sent, not faulted */
+    if (plain)
+        return 0;
+    if (!comes_back(map + 4096))
+        return 5;
+    return passed_on == 2 && passed_with == BUS_ADRERR ? 0 : 6;
+}
+
+/* Nobody had it: a SIGBUS that is sent ends the process as if we were not there. */
+static int chain_to_nobody(void)
+{
+    const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    signal(SIGBUS, SIG_DFL); /* a sanitizer's */
+    if (!sigbus_install())
+        raise(SIGBUS);
+    return 0;
+}
+
+/* This program again, where nothing was installed yet. */
+static int run_again(const char *how)
+{
+    int status;
+    pid_t child = fork();
+    if (!child) {
+        alarm(20);
+        execl("/proc/self/exe", "test_sigbus", how, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void foreign_faults_go_on(void **state)
+{
+    (void)state;
+    assert_int_equal(run_again("earlier"), 0);
+    assert_int_equal(run_again("plain"), 0);
+}
+
+static void sent_signal_kills(void **state)
+{
+    (void)state;
+    int status = run_again("nobody");
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+}
+
+static int main_again(const char *how)
+{
+    if (!strcmp(how, "nobody"))
+        return chain_to_nobody();
+    return chain_to_earlier(!strcmp(how, "plain"));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2)
+        return main_again(argv[1]);
     if (sigbus_install() || sigaction(SIGBUS, NULL, &ours))
         return 1;
     const struct CMUnitTest tests[] = {
@@ -197,6 +297,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(truncator_loop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_ranges, set_up, tear_down),
         cmocka_unit_test_setup_teardown(foreign_fault_kills, set_up, tear_down),
+        cmocka_unit_test(foreign_faults_go_on),
+        cmocka_unit_test(sent_signal_kills),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
