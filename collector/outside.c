@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * See outside.h. A request is one datagram, with at most one descriptor, and so is its answer. Requests are served in the
- * order of the callers' lock; none of them waits for anything but the system.
+ * order of the callers' lock; none of them waits for anything but the system. The process outside believes none of them: the
+ * sandbox is there for the day when the collector is no longer what asks.
  */
 #include "collector/outside.h"
 
@@ -115,8 +116,26 @@ static struct answer serve_one(const struct request *request, int input)
     return answer;
 }
 
-/* False: the collector has gone. */
-static bool serve(int fd)
+/* The first descriptor that came with a request, or -1. The others are closed: there is room for two where one is meant, since
+ * control messages are aligned. */
+static int take_descriptor(struct msghdr *message)
+{
+    const struct cmsghdr *passed = CMSG_FIRSTHDR(message);
+    int first = -1;
+    if (!passed || passed->cmsg_level != SOL_SOCKET || passed->cmsg_type != SCM_RIGHTS)
+        return -1;
+    for (size_t at = CMSG_LEN(0); at + sizeof(int) <= passed->cmsg_len; at += sizeof(int)) {
+        int fd;
+        memcpy(&fd, (const char *)passed + at, sizeof(fd));
+        if (first < 0)
+            first = fd;
+        else
+            close(fd);
+    }
+    return first;
+}
+
+bool outside_serve(int fd)
 {
     struct request request;
     union {
@@ -126,19 +145,17 @@ static bool serve(int fd)
     struct iovec part = {&request, sizeof(request)};
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-    int input = -1;
     ssize_t length = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-    if (length < 0 && errno == EINTR)
-        return true;
-    if (length != sizeof(request))
-        return false;
-    const struct cmsghdr *passed = CMSG_FIRSTHDR(&message);
-    if (passed && passed->cmsg_level == SOL_SOCKET && passed->cmsg_type == SCM_RIGHTS)
-        memcpy(&input, CMSG_DATA(passed), sizeof(input));
-    struct answer answer = serve_one(&request, input);
+    if (length < 0)
+        return errno == EINTR;
+    int input = take_descriptor(&message);
+    bool whole = length == sizeof(request) && !(message.msg_flags & MSG_TRUNC);
+    struct answer answer = {.result = -EINVAL};
+    if (whole)
+        answer = serve_one(&request, input);
     if (input >= 0)
         close(input);
-    return send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) == sizeof(answer);
+    return whole && send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) == sizeof(answer);
 }
 
 /* Keeps no descriptor of the collector's but its standard ones, which its programs have as well: a lock, or the end of a
@@ -153,24 +170,32 @@ _Noreturn static void run_outside(int fd)
     if (kept > 3)
         close_range(3, (unsigned)kept - 1, 0);
     close_range((unsigned)kept + 1, ~0u, 0);
-    while (serve(kept))
+    while (outside_serve(kept))
         ;
     _exit(0);
 }
 
-int outside_start(const char *const *commands, unsigned count)
+int outside_know(const char *const *commands, unsigned count)
 {
-    int ends[2];
     for (known_count = 0; known_count < count && known_count < OUTSIDE_COMMANDS_MAX; known_count++) {
         known[known_count] = strdup(commands[known_count]);
         if (!known[known_count])
             return -ENOMEM;
     }
+    return 0;
+}
+
+int outside_start(const char *const *commands, unsigned count)
+{
+    int ends[2];
+    int error = outside_know(commands, count);
+    if (error)
+        return error;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
         return -errno;
     pid_t pid = fork();
     if (pid < 0) {
-        int error = -errno;
+        error = -errno;
         close(ends[0]);
         close(ends[1]);
         return error;

@@ -17,6 +17,10 @@
 /* Single-threaded, once. Keeps copies of the commands: those of a configuration go when SIGHUP brings another. */
 int outside_start(const char *const *commands, unsigned count);
 
+/* The two halves of that process, for a fuzzer: the commands; one request from `fd`, false: that was the last. */
+int outside_know(const char *const *commands, unsigned count);
+bool outside_serve(int fd);
+
 /* The rest: any thread. `sh -c command` in a process group of its own, `input` as its standard input. -EPERM: it was not known at the
  * start. */
 int outside_spawn(const char *command, int input, pid_t *ret_pid);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "collector/inside.h"
 #include "gb/wire.h"
 
 #define LINE_MAX_BYTES 1024
@@ -35,27 +36,35 @@ static bool parse_line(const char *line, struct reaped *sums)
     return true;
 }
 
-/* A line longer than the buffer comes in parts, none of which parses: counted once, at its end. */
-static void parse_file(FILE *file, struct reaped *sums)
+/* What is longer than the buffer, has a NUL in it, or no end, is a line as well, and unreadable: the next one is whole again. */
+void reap_parse(FILE *file, struct reaped *sums)
 {
     char line[LINE_MAX_BYTES];
-    bool whole = true;
-    while (fgets(line, sizeof(line), file)) {
-        bool ends = strchr(line, '\n') != NULL;
-        if (ends && !(whole && parse_line(line, sums)))
-            sums->unreadable++;
-        whole = ends;
+    size_t length = 0;
+    bool good = true;
+    for (int byte; (byte = getc_unlocked(file)) != EOF;) {
+        if (byte == '\n') {
+            line[length] = 0;
+            if (!(good && parse_line(line, sums)))
+                sums->unreadable++;
+            length = 0;
+            good = true;
+            continue;
+        }
+        good = good && byte && length < sizeof(line) - 1;
+        if (good)
+            line[length++] = (char)byte;
     }
-    if (!whole)
+    if (length || !good)
         sums->unreadable++;
 }
 
 static int open_file(int directory_fd, uid_t owner, int *ret_fd)
 {
     struct stat status;
-    int fd = openat(directory_fd, GBW_REAPED_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = inside_open(directory_fd, GBW_REAPED_NAME, O_RDWR, 0);
     if (fd < 0)
-        return -errno;
+        return fd;
     if (fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_nlink != 1 || status.st_uid != owner) {
         close(fd);
         return -EPERM;
@@ -82,7 +91,7 @@ int reap_read(int directory_fd, uid_t owner, struct bell *bell, struct reaped *s
         close(fd);
         goto out;
     }
-    parse_file(file, sums);
+    reap_parse(file, sums);
     if (ferror(file) || ftruncate(fd, 0))
         error = -errno;
 out:

@@ -11,6 +11,7 @@
 #define GB_COLLECTOR_REAP_H
 
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "collector/bell.h"
@@ -20,7 +21,10 @@ struct reaped {
     uint64_t unreadable; /* lines that say something else */
 };
 
-/* Adds to `sums`. -EAGAIN: somebody removes just now, try later. A missing file is no error. */
+/* The lines of such a file. Adds to `sums`. */
+void reap_parse(FILE *file, struct reaped *sums);
+
+/* The same for that of a directory. -EAGAIN: somebody removes just now, try later. A missing file is no error. */
 int reap_read(int directory_fd, uid_t owner, struct bell *bell, struct reaped *sums);
 
 #endif

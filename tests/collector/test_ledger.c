@@ -80,11 +80,16 @@ static void page_is_80_columns(void **state)
     free(text);
 }
 
-static void write_reaped(const char *text)
+static void write_bytes(const char *bytes, size_t length)
 {
     int fd = openat(directory.fd, GBW_REAPED_NAME, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(write(fd, bytes, length), length);
     close(fd);
+}
+
+static void write_reaped(const char *text)
+{
+    write_bytes(text, strlen(text));
 }
 
 static void reaped_is_read_once(void **state)
@@ -113,11 +118,12 @@ static void reaped_nonsense_is_counted(void **state)
     strcpy(long_line + sizeof(long_line) - 2, "\n");
     write_reaped("nonsense\n\n0011 1 p attempted=1 delivered=1 lost=0\n");
     write_reaped(long_line);
+    write_bytes("0011\0 1 p\n", 10); /* and it does not take the next line along */
     write_reaped("00112233445566778899aabbccddeeff 4711 p attempted=1 delivered=1 lost=0\n");
     write_reaped("00112233445566778899aabbccddeeff 4711 p attempted=1 deliv"); /* torn */
     assert_int_equal(reap_read(directory.fd, geteuid(), bell, &sums), 0);
     assert_int_equal(sums.segments, 1);
-    assert_int_equal(sums.unreadable, 5);
+    assert_int_equal(sums.unreadable, 6);
 
     unlinkat(directory.fd, GBW_REAPED_NAME, 0);
     assert_int_equal(symlinkat("/etc/hostname", directory.fd, GBW_REAPED_NAME), 0);
