@@ -14,7 +14,7 @@
 
 #include "gb/wire.h"
 
-/* A private directory under /dev/shm, 0700. */
+/* A private directory under /dev/shm, or under $GB_TEST_DIRECTORY, which whoever kills tests removes; 0700. */
 struct fake_directory {
     char path[64];
     int fd;

@@ -8,7 +8,6 @@
  *
  * Must hold: each event that comes out is whole, by the promises of gb/reporter.h; what was taken never passes the tail.
  */
-#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -16,16 +15,11 @@
 #include <unistd.h>
 
 #include "collector/attach.h"
-#include "collector/autopsy.h"
-#include "collector/batch.h"
-#include "collector/checkpoint.h"
-#include "collector/decode.h"
-#include "collector/folds.h"
-#include "collector/paths.h"
 #include "collector/sigbus.h"
 #include "tests/collector/fake_folds.h"
 #include "tests/collector/fake_segment.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/reading.h"
 
 #define SLOTS 256
 #define FOLD_BYTES 16384
@@ -36,7 +30,6 @@ static struct fake_directory directory;
 static struct fake_segment *fake;
 static uint8_t *pristine;
 static size_t bytes;
-static struct batch_pool *pool;
 
 static void emit_attributes(uint32_t path, uint32_t key)
 {
@@ -108,72 +101,8 @@ static void make_segment(void)
     bytes = fake->bytes;
     pristine = malloc(bytes);
     find_regions();
-    CHECK(pristine && pool == NULL && !batch_pool_make(4, &pool) && !sigbus_install());
+    CHECK(pristine && !sigbus_install());
     memcpy(pristine, fake->map, bytes);
-}
-
-/* ---- what comes out ---- */
-
-static void check_path(const struct gb_path *path)
-{
-    CHECK(path && path->text && path->name && path->length == strlen(path->text) && path->name_length <= path->length);
-    CHECK(path->name == path->text + path->length - path->name_length);
-    CHECK((path->depth == 0) == (path->parent == NULL));
-    for (const char *at = path->text; *at; at++)
-        CHECK((unsigned char)*at >= ' ' && *at != 0x7f);
-}
-
-static void check_value(const struct gb_event_value *value)
-{
-    unsigned sum = 0;
-    CHECK(value->type <= GB_VALUE_TEXT);
-    for (uint32_t i = 0; value->type == GB_VALUE_TEXT && i < value->length; i++)
-        sum += (unsigned char)value->as.text[i]; /* the sanitizer looks where this reads */
-    CHECK(sum < UINT32_MAX);
-}
-
-static void check_event(const struct gb_event *event)
-{
-    CHECK(event->kind <= GB_EVENT_LOST && event->attr_count <= GBW_ATTRS_MAX);
-    if (event->kind <= GB_EVENT_SAMPLE)
-        check_path(event->path);
-    else
-        CHECK(event->as.account);
-    if (event->kind == GB_EVENT_TIMING)
-        CHECK(event->as.duration_ns >= 0);
-    else if (event->kind <= GB_EVENT_SAMPLE)
-        check_value(&event->as.value);
-    if (event->kind == GB_EVENT_COUNTER && event->as.value.type == GB_VALUE_DOUBLE)
-        CHECK(isfinite(event->as.value.as.d) && event->as.value.as.d >= 0);
-    for (unsigned i = 0; i < event->attr_count; i++) {
-        CHECK(event->attrs[i].key && event->attrs[i].key->length == strlen(event->attrs[i].key->text));
-        check_value(&event->attrs[i].value);
-    }
-}
-
-static unsigned long events; /* that came out */
-
-static void check_batch(struct batch *batch)
-{
-    events += batch->view.event_count;
-    for (uint32_t i = 0; i < batch->view.event_count; i++)
-        check_event(&batch->events[i]);
-}
-
-static void check_folds(const struct folds *folds)
-{
-    uint64_t folded = 0;
-    for (uint32_t i = 0; i < folds->count; i++) {
-        const struct gb_folded *item = &folds->item[i];
-        uint64_t placed = item->zero + item->unplaced;
-        check_path(item->path);
-        CHECK(item->kind <= GB_EVENT_SAMPLE && item->count);
-        for (uint32_t j = 0; j < item->bucket_count; j++)
-            placed += item->buckets[j].count;
-        CHECK(item->kind == GB_EVENT_COUNTER || item->kind == GB_EVENT_GAUGE || placed <= item->count);
-        folded += item->count;
-    }
-    CHECK(folded == folds->events);
 }
 
 /* ---- edits ---- */
@@ -199,6 +128,11 @@ static void apply_some(struct edits *edits, unsigned count)
         apply(edits->at);
 }
 
+static void apply_next(void *context, unsigned pass)
+{
+    apply_some(context, 1 + pass);
+}
+
 /* Over and over, until the drain has read. */
 static void *mutate(void *argument)
 {
@@ -209,53 +143,7 @@ static void *mutate(void *argument)
     return NULL;
 }
 
-/* ---- the drain ---- */
-
-static void read_ring(struct segment *segment, struct ring *ring, struct paths *paths, struct edits *edits,
-                      bool mutated)
-{
-    for (unsigned pass = 0; pass < 3; pass++) {
-        struct batch *batch = batch_get(pool);
-        struct folds *folds = NULL;
-        uint64_t tail = __atomic_load_n(&ring->producer->tail, __ATOMIC_ACQUIRE);
-        if (tail - ring->taken <= ring->slots) /* as the drain has it: see take.c */
-            while (!decode_ring(ring, paths, tail, tail, batch)) {
-                check_batch(batch);
-                batch_put(pool, batch);
-                batch = batch_get(pool);
-            }
-        check_batch(batch);
-        if (ring->fold_bytes && !folds_read(ring, paths, 1, pass == 2, 1000, &folds) && !mutated)
-            check_folds(folds);
-        folds_free(folds);
-        batch_put(pool, batch);
-        checkpoint_mark(ring);
-        checkpoint_store(ring);
-        if (!mutated)
-            apply_some(edits, 1 + pass);
-    }
-    struct batch *batch = batch_get(pool);
-    if (autopsy_has_room(batch))
-        autopsy_ring(ring, paths, autopsy_last_sign(segment), batch);
-    check_batch(batch);
-    batch_put(pool, batch);
-}
-
-static void read_segment(struct segment *segment, struct edits *edits, bool mutated)
-{
-    struct paths *paths;
-    CHECK(!paths_make(&paths));
-    timebase_refresh(&segment->timebase);
-    for (uint32_t i = 0; i < 2 && i < segment->rings_capacity; i++) {
-        if (ring_attach(segment, i) || checkpoint_restore(segment->rings[i], i))
-            continue;
-        read_ring(segment, segment->rings[i], paths, edits, mutated);
-    }
-    segment_detach(segment);
-    paths_free(paths);
-}
-
-static void read_with(const uint8_t *data, size_t size)
+static unsigned long read_with(const uint8_t *data, size_t size)
 {
     struct attach_result result;
     struct segment *segment;
@@ -266,22 +154,23 @@ static void read_with(const uint8_t *data, size_t size)
     apply_some(&edits, data[0]);
     if (segment_attach(directory.fd, fake->file, geteuid(), &result, &segment)) {
         CHECK(result.refusal && result.why[0]);
-        return;
+        return 0;
     }
     if (mutated)
         CHECK(!pthread_create(&thread, NULL, mutate, &edits));
-    read_segment(segment, &edits, mutated);
+    unsigned long events = reading_run(
+        segment, &(struct reading){.moving = mutated, .between = mutated ? NULL : apply_next, .context = &edits});
     if (mutated) {
         atomic_store(&edits.stop, true);
         pthread_join(thread, NULL);
     }
+    return events;
 }
 
 /* Without an edit everything comes out: else the rest would prove nothing. */
 static void check_pristine(void)
 {
-    read_with((const uint8_t[]){0, 0}, 2);
-    CHECK(events == EVENTS);
+    CHECK(read_with((const uint8_t[]){0, 0}, 2) == EVENTS);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
