@@ -23,6 +23,25 @@ static void put_file(const char *name, const uint8_t *data, size_t size)
     close(fd);
 }
 
+/* As the reporter does: a worker that is in the file, or is not, comes, goes, and others were never seen. */
+static void use(struct cursors *cursors)
+{
+    size_t before = cursors->count;
+    struct gb_worker worker = {.id = 7, .segment = "0123456789abcdef0123456789abcdef"};
+    if (before && strnlen(cursors->segments[0]->id, 33) == 32)
+        memcpy(worker.segment, cursors->segments[0]->id, sizeof(worker.segment));
+    struct cursor_segment *segment = cursors_of(cursors, &worker);
+    CHECK(segment && segment == cursors_of(cursors, &worker));
+    struct cursor_ring *ring = cursor_ring(segment, 3);
+    CHECK(ring && !cursor_ring(segment, CURSOR_RINGS_MAX));
+    cursor_advance(ring, 5);
+    CHECK(cursor_has(ring, 4));
+    cursors_forget_threads(cursors);
+    cursors_prune(cursors, 2);
+    CHECK(cursors->count <= before + 1 && cursors->count <= 3);
+    cursors_forget(cursors, worker.segment);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cursors cursors = {0}, again = {0};
@@ -36,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     put_file(cursor_file_name(file), data, size);
     int result = cursor_file_load(file, &cursors, &place);
     CHECK(result == 0 || result == -ENOENT || result == -EBADMSG);
+    use(&cursors);
     CHECK(!cursor_file_take(file, &cursors) && !cursor_file_store(file, &stored));
     cursor_file_free(file);
     CHECK(!cursor_file_open(directory.path, "log", "/some/where/log", &file));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What follows --reporter. Must hold: a spec that can be freed, or a sentence; a right one parses to the same again. Plug-ins are
- * left out: their files are opened by the dynamic linker.
+ * What follows --reporter. Must hold: a spec that can be freed, or a sentence; a right one parses to the same again, and its copy
+ * is the same. Plug-ins are left out: their files are opened by the dynamic linker.
  */
 #include <string.h>
 
@@ -19,6 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(!result || error[0]);
         if (!result) {
             CHECK(!reporter_spec_parse(text, &again, error, sizeof(error)) && spec.reporter == again.reporter);
+            struct reporter_spec copy;
+            CHECK(!reporter_spec_copy(&spec, &copy) && reporter_spec_is_same(&spec, &copy));
+            CHECK(reporter_spec_is_same(&spec, &again));
+            reporter_spec_clear(&copy);
             reporter_spec_clear(&spec);
             reporter_spec_clear(&again);
         }
