@@ -175,6 +175,7 @@ def same_pid():
     watcher.send_signal(signal.SIGCONT)
     first = next(iter(log.events))
     eventually(lambda: log.read().finished.get(first), "the old one is dead")
+    check(log.finished[first] == "vanished", f"another process, and not another program: {log.finished}")
     eventually(lambda: len(log.read().events) >= 2, "the new one's events")
     second = [one for one in log.events if one != first and log.pid[one] == new.pid and one not in log.finished]
     check(len(second) == 1 and log.pid[first] == new.pid, f"two workers of one pid: {log.pid} {log.finished}")
