@@ -76,21 +76,25 @@ static bool is_loopback(const char *host)
                             strcmp(host, "[::1]") == 0 || strcmp(host, "::1") == 0);
 }
 
-/* Fills in what follows from the URL. False: it is none that is accepted. */
-static bool read_url(struct otlp_target *target)
+/* Fills in what follows from the URL. -EINVAL: it is none that is accepted. */
+static int read_url(struct otlp_target *target)
 {
     char *scheme = NULL, *host = NULL, *port = NULL, *path = NULL;
     CURLU *url = curl_url();
-    bool good = url != NULL && curl_url_set(url, CURLUPART_URL, target->url, 0) == CURLUE_OK &&
-                curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-                curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-                curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-                curl_url_get(url, CURLUPART_PATH, &path, 0) == CURLUE_OK &&
-                (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
-    if (good) {
+    CURLUcode code = url != NULL ? curl_url_set(url, CURLUPART_URL, target->url, 0) : CURLUE_OUT_OF_MEMORY;
+    if (code == CURLUE_OK)
+        code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(url, CURLUPART_HOST, &host, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    if (code == CURLUE_OK)
+        code = curl_url_get(url, CURLUPART_PATH, &path, 0);
+    int result = code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+    if (code == CURLUE_OK && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0)) {
         target->loopback = is_loopback(host);
-        good = asprintf(&target->shown, "%s://%s:%s%s", scheme, host, port, path) >= 0;
-        if (!good)
+        result = asprintf(&target->shown, "%s://%s:%s%s", scheme, host, port, path) >= 0 ? 0 : -ENOMEM;
+        if (result)
             target->shown = NULL;
     }
     curl_free(scheme);
@@ -98,7 +102,7 @@ static bool read_url(struct otlp_target *target)
     curl_free(port);
     curl_free(path);
     curl_url_cleanup(url);
-    return good;
+    return result;
 }
 
 const char *otlp_endpoint(const struct gb_option_value *options, enum otlp_signal signal, bool *ret_whole)
@@ -129,8 +133,9 @@ static int make_url(const struct gb_reporter_setup *setup, enum otlp_signal sign
         return -ENOMEM;
     }
     const char *host = strstr(endpoint, "://");
-    if (host != NULL && host[3] != '\0' && host[3] != '/' && read_url(target))
-        return 0;
+    int result = host != NULL && host[3] != '\0' && host[3] != '/' ? read_url(target) : -EINVAL;
+    if (result != -EINVAL)
+        return result;
     /* what stands before an @ may be a password */
     const char *at = strrchr(endpoint, '@');
     SAY(setup, "endpoint=%s%s: accepted is http://HOST:PORT or https://HOST:PORT", at ? "[redacted]" : "",
