@@ -169,7 +169,10 @@ static void begin_lease(struct decoder *decoder, uint64_t at, const struct gbw_r
     utf8_clean(ring->lease.thread, sizeof(ring->lease.thread), lease.thread,
                strnlen(lease.thread, sizeof(lease.thread)));
     ring->anchor = lease.anchor;
-    timebase_anchor(&decoder->segment->timebase, &lease.anchor);
+    /* In a recording one stands in the middle of a thread's events, and some that follow it began before it: there the worker's first
+     * anchor holds for all, as long as the clocks of its boot run. */
+    if (!decoder->segment->frozen || !decoder->segment->timebase.same_boot)
+        timebase_anchor(&decoder->segment->timebase, &lease.anchor);
     batch_end_run(decoder->batch, decoder->run, at);
     decoder->run = batch_begin_run(decoder->batch, decoder->segment, ring, &ring->lease, at);
 }

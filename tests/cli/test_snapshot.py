@@ -91,6 +91,8 @@ def check_lines(lines, threads, how, pid):
             check_event(line)
             if ring["values"]:
                 check("no hole", line["value"], ring["values"][-1] + 1)
+                check("time goes on", line["monotonic_s"] >= ring["time"] and line["ts"] >= ring["ts"])
+            ring["time"], ring["ts"] = line["monotonic_s"], line["ts"]
             ring["values"].append(line["value"])
         else:
             check("the open scope", (line["scope"], line["unfinished"], line["metadata"]["file"]),
