@@ -13,11 +13,10 @@ TRIED = {
                                "on the cores show, in the floor as well",
     "scope, 3 attributes": "Attributes are encoded in registers, words 0 and 4 first: 1.62 to 1.02 (decision 11), 1.10 with the rest of "
                            "decision 19; -O3 made it slower",
-    "counter / one clock read": "The record is written where it is published: 174 to 101 instructions (decision 19)",
-    "gauge / one clock read": "The record is written where it is published: 174 to 101 instructions (decision 19)",
-    "instructions of a scope": "273 at first; five steps in decision 11, six in 19. What is left: about 110 in the begin (look-up of the path, what "
-                               "longjmp left, the frame, the open scope's books, ordinals), 65 in the end, 28 in the caller and both "
-                               "calls. They hide behind the clock reads",
+    "counter / one clock read": "The record is written where it is published: 174 to 59 instructions (decisions 19 and 26)",
+    "gauge / one clock read": "The record is written where it is published: 174 to 59 instructions (decisions 19 and 26)",
+    "instructions of a scope": "273 at first, 203 after eleven steps (decisions 11 and 19), 107 after eight more (decision 26). What is left: 49 in the "
+                               "begin, 45 in the end, 13 in the caller and both calls; each that could still go would give up something",
     "disabled call": "One flag, no call: nothing is left to take away",
     "scopes above 1 µs, steady": "Pages are populated with the ring, names looked up once, no page fault is left; huge pages bring nothing. What "
                                  "remains is the wake of a sleeping collector, and interrupts and misses that the floor shows as well (decision "
