@@ -267,7 +267,7 @@ def main():
     parser.add_argument("--wrap", default="")
     arguments = parser.parse_args()
     failures = 0
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
         for name in arguments.case or CASES:
             count, status, wrong = one(arguments, name, 0, False)
             if wrong or status or not count:
