@@ -4,7 +4,7 @@
  * sharing them. In: nothing. Out: results (result.h) of the part `app`: wall time and CPU of the same work with telemetry compiled out,
  * disabled, enabled without a collector, and with one; the kernels at several rates of events.
  *
- * Many short rounds of a fixed amount of work, as many as there is time for: a machine's phases are longer than a round, so they fall on all
+ * Many rounds of a fixed amount of work (the demo as ./run demo has it), as many as there is time for: a machine's phases are longer than a round, so they fall on all
  * modes of it alike, and the median of the rounds' differences tells one percent where single runs differ by ten. Sample i of all
  * modes is of the same round, whose order changes from round to round: a round in which an event was dropped is left out as a whole.
  */
@@ -125,7 +125,7 @@ static int measure(const struct app *app, const struct app_program *program, dou
 static int kernel(const struct app *app, const char *kind)
 {
     static const double quick[] = {1e3, 1e5, 1e7}, full[] = {1e3, 1e4, 1e5, 1e6, 1e7};
-    const double *rates = app->quick ? quick : full, seconds = app->quick ? 0.08 : 0.12; /* of a run */
+    const double *rates = app->quick ? quick : full, seconds = app->quick ? 0.08 : 0.25; /* of a run */
     size_t count = app->quick ? 3 : 5;
     char name[32], path[2][4200], threads[16], units[32], iterations[32];
     const char *argv[] = {kind, threads, units, iterations, NULL};
@@ -151,7 +151,7 @@ static int kernel(const struct app *app, const char *kind)
         snprintf(iterations, sizeof iterations, "%.0f", a_unit < 1 ? 1 : a_unit);
         snprintf(units, sizeof units, "%.0f", seconds * rates[i] / cores());
         fprintf(stderr, "bench-app: %s, %.0f events/s\n", name, rates[i]);
-        if (measure(app, &program, app->quick ? 4 : 6, rates[i]))
+        if (measure(app, &program, app->quick ? 4 : 7, rates[i]))
             return -1;
     }
     return 0;
@@ -161,7 +161,7 @@ static int batch_worker(const struct app *app)
 {
     const char *built = getenv("GB_BATCH_WORKER");
     char off[4200], processes[16], scratch[160];
-    const char *argv[] = {"-j", "-p", processes, "-t", "1", "-n", app->quick ? "400" : "800", "-s", scratch, NULL};
+    const char *argv[] = {"-j", "-p", processes, "-t", "1", "-n", app->quick ? "800" : "4000", "-s", scratch, NULL};
     const struct app_program program = {.name = "batch_worker", .path = {built, off}, .argv = argv};
     snprintf(off, sizeof off, "%s/bench-batch-worker-off", app->here);
     if (!built || access(built, X_OK) || access(off, X_OK)) {
@@ -172,7 +172,7 @@ static int batch_worker(const struct app *app)
     snprintf(processes, sizeof processes, "%d", cores());
     snprintf(scratch, sizeof scratch, "%s/scratch", app->directory);
     fprintf(stderr, "bench-app: the demo worker\n");
-    int error = measure(app, &program, app->quick ? 16 : 60, 0);
+    int error = measure(app, &program, app->quick ? 16 : 72, 0);
     rmdir(scratch);
     return error;
 }
