@@ -4,9 +4,10 @@
  * sharing them. In: nothing. Out: results (result.h) of the part `app`: wall time and CPU of the same work with telemetry compiled out,
  * disabled, enabled without a collector, and with one; the kernels at several rates of events.
  *
- * Many rounds of a fixed amount of work (the demo as ./run demo has it), as many as there is time for: a machine's phases are longer than a round, so they fall on all
- * modes of it alike, and the median of the rounds' differences tells one percent where single runs differ by ten. Sample i of all
- * modes is of the same round, whose order changes from round to round: a round in which an event was dropped is left out as a whole.
+ * Many rounds of a fixed amount of work (the demo as ./run demo has it), as many as there is time for: a machine's phases are longer than a
+ * round, so they fall on all modes of it alike, and the median of the differences tells one percent where single runs differ by ten.
+ * Sample i of all modes is of the same round, whose order changes from round to round: a round with a drop in it is left out as a
+ * whole.
  */
 #include "bench/app.h"
 #include "bench/arguments.h"

@@ -10,167 +10,11 @@
  * address of the one that is begun now, and those whose object lies below the caller's frame on the same stack. An object that lies below
  * those of all open scopes (`lowest`), as it does inside further calls, says by one comparison that there are none of either.
  */
-#include "lib/scope.h"
-
-#include "lib/attr.h"
 #include "lib/clock.h"
 #include "lib/path.h"
-#include "lib/ring.h"
+#include "lib/scope_private.h"
 #include "lib/slow.h"
 #include "lib/stack.h"
-
-/* The frame of a place that is too deep for the usual way: its attributes send the end of the scope the long way. Never written. */
-static struct gbw_record nowhere = {{GBW_TIMING | 0xff00}};
-
-/* An attribute count in word 0. */
-#define HAS_ATTRS 0xff00u
-
-static inline uint64_t *frame_at(struct gb_thread *self, uint32_t index)
-{
-    return self->producer->frame[frame_index(index)].word;
-}
-
-/* `top` is the innermost open scope from now on. release: an autopsy that sees this depth sees the whole frame */
-static inline void publish_depth(struct gb_thread *self, struct gbw_producer *producer, struct open_scope *top)
-{
-    self->top = top;
-    __atomic_store_n(&producer->depth, top->depth, __ATOMIC_RELEASE);
-}
-
-/* The constants of the place that stands for `depth` open scopes. */
-static void make_place(struct gb_thread *self, uint32_t depth)
-{
-    struct open_scope *place = &self->open[depth];
-    place->depth = depth;
-    place->root = depth == 0;
-    place->ext_length = 0;
-    place->frame = depth < GBW_FRAMES - 1 ? self->producer->frame[depth].word : nowhere.word;
-}
-
-/* What is deeper is made when it is used: many threads never are. */
-void scope_reset(struct gb_thread *self, uint32_t inherited)
-{
-    for (uint32_t depth = 0; depth < GBW_FRAMES; depth++)
-        make_place(self, depth);
-    self->top = self->open;
-    self->top->anchor = self->top->lowest = UINTPTR_MAX;
-    self->top->head = path_head(inherited);
-    self->top->calls = 0;
-    self->arena_used = 0;
-}
-
-/* The last place in the segment is about to hold another frame: while it changes, depth says that there are only 31. */
-static void deep_begin(struct gb_thread *self)
-{
-    __atomic_store_n(&self->producer->depth, GBW_FRAMES - 1, __ATOMIC_RELEASE);
-    signal_fence();
-}
-
-static void deep_save(struct gb_thread *self)
-{
-    deep_begin(self);
-    self->deep[self->top->depth - 1] = self->producer->frame[GBW_FRAMES - 1];
-}
-
-static void deep_restore(struct gb_thread *self, const struct open_scope *top)
-{
-    deep_begin(self);
-    self->producer->frame[GBW_FRAMES - 1] = self->deep[top->depth - 1];
-    self->producer->ext[GBW_FRAMES - 1] = (struct gbw_frame_ext){(uint16_t)top->ext_offset, (uint16_t)top->ext_length};
-}
-
-/* The books of the scope that is going to be the innermost. Its record is in place; depth follows when that is complete. */
-static inline void open_next(struct open_scope *top, uint64_t head, uint64_t calls, uintptr_t anchor, uintptr_t lowest)
-{
-    struct open_scope *next = top + 1;
-    next->anchor = anchor;
-    next->lowest = lowest;
-    next->head = head;
-    next->calls = calls;
-}
-
-static inline uintptr_t lowest_of(const struct open_scope *top, uintptr_t anchor)
-{
-    return anchor < top->lowest ? anchor : top->lowest;
-}
-
-/* What stands in the arena of the scope in this place: the innermost, or going to be. Without an extension, nobody looks. */
-static void place_ext(struct gb_thread *self, struct open_scope *open, uint32_t length)
-{
-    if (!length)
-        return;
-    if (!open->ext_length)
-        open->ext_offset = self->arena_used;
-    open->ext_length = length;
-    self->arena_used = open->ext_offset + length;
-    self->producer->ext[frame_index(open->depth - 1)] =
-        (struct gbw_frame_ext){(uint16_t)open->ext_offset, (uint16_t)length};
-}
-
-/* The books of the innermost scope, when it has ended. */
-static inline void close_top(struct gb_thread *self)
-{
-    struct open_scope *top = self->top;
-    if (top->ext_length) {
-        self->arena_used = top->ext_offset;
-        top->ext_length = 0;
-    }
-}
-
-static inline struct draft draft_at(struct gb_thread *self, uint64_t *word, const struct open_scope *open)
-{
-    uint32_t offset = open->ext_length ? open->ext_offset : self->arena_used, left = GBW_ARENA_BYTES - offset;
-    return (struct draft){.word = word,
-                          .ext = self->arena + offset,
-                          .length = open->ext_length,
-                          .room = left < GBW_EXT_MAX ? left : GBW_EXT_MAX};
-}
-
-void scope_push(struct gb_thread *self, const uint64_t record[8], uint32_t ext_length, uintptr_t anchor)
-{
-    struct open_scope *top = self->top;
-    uint32_t index = top->depth;
-    if (index >= GBW_FRAMES)
-        deep_save(self);
-    make_place(self, index + 1);
-    ring_copy_record(frame_at(self, index), record);
-    open_next(top, path_head(path_in(record[0])), record[3], anchor, lowest_of(top, anchor));
-    place_ext(self, top + 1, ext_length);
-    publish_depth(self, self->producer, top + 1);
-}
-
-void scope_pop(struct gb_thread *self)
-{
-    struct open_scope *below = self->top - 1;
-    close_top(self);
-    if (unlikely(below->depth >= GBW_FRAMES))
-        deep_restore(self, below);
-    publish_depth(self, self->producer, below);
-}
-
-void scope_abandon(struct gb_thread *self, uint32_t depth)
-{
-    uint64_t now = clock_ticks();
-    while (self->top->depth > depth) {
-        const struct open_scope *top = self->top;
-        uint64_t *word = frame_at(self, top->depth - 1);
-        word[2] = now - word[1];
-        word[0] |= (uint64_t)GBW_F_ABANDONED << 16;
-        ring_emit(self, word, self->arena + top->ext_offset, top->ext_length);
-        scope_pop(self);
-    }
-}
-
-void scope_abandon_all(struct gb_thread *self)
-{
-    if (self->top->depth == 0 || self->busy)
-        return;
-    self->busy = 1;
-    signal_fence();
-    scope_abandon(self, 0);
-    signal_fence();
-    self->busy = 0;
-}
 
 /* Frames that a longjmp has left. `below`: no live object of this stack has a lower address. */
 static void discard_left(struct gb_thread *self, uintptr_t anchor, uintptr_t below)
@@ -217,8 +61,8 @@ static __attribute__((noinline)) struct gb_scope begin_general(struct gb_name *n
         struct open_scope *top = self->top;
         uint32_t index = top->depth;
         if (index >= GBW_FRAMES)
-            deep_save(self);
-        make_place(self, index + 1);
+            scope_deep_save(self);
+        scope_make_place(self, index + 1);
         uint64_t *word = frame_at(self, index), head = path_head(path), calls = path_count(self, top, path);
         word[0] = head;
         word[3] = calls;
