@@ -178,15 +178,15 @@ general:
     return false;
 }
 
-static __attribute__((noinline)) void begin_plain_general(struct gb_name *name, void *anchor)
+static __attribute__((noinline)) void begin_plain_general(struct gb_name *name, void *anchor, uintptr_t below)
 {
-    begin_general(name, NULL, 0, anchor, (uintptr_t)__builtin_dwarf_cfa());
+    begin_general(name, NULL, 0, anchor, below);
 }
 
 void gb_scope_begin_plain_(struct gb_name *name, void *anchor)
 {
     if (unlikely(!begin_plain_usual(name, (uintptr_t)anchor)))
-        begin_plain_general(name, anchor);
+        begin_plain_general(name, anchor, (uintptr_t)__builtin_dwarf_cfa());
 }
 
 /* Saves no register of its own: all it does is to send each kind where it belongs. */
