@@ -56,7 +56,8 @@ static void print_one(const char *program, const char *measure, enum app_mode mo
 {
     char name[96], floor[96], note[160];
     snprintf(name, sizeof name, "%s_%s_%s", program, measure, app_mode_name[mode]);
-    snprintf(floor, sizeof floor, "%s_%s_%s", program, measure, app_mode_name[APP_COMPILED_OUT]);
+    snprintf(floor, sizeof floor, "%s_%s_%s", program, strcmp(measure, "wall") == 0 ? "wall" : "cpu",
+             app_mode_name[APP_COMPILED_OUT]);
     snprintf(note, sizeof note, "%.0f events a run; %.4g %% of all found their ring full in %llu runs",
              (double)account->attempted / (double)account->runs,
              account->attempted ? 100.0 * (double)account->dropped / (double)account->attempted : 0,
