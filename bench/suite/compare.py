@@ -50,7 +50,7 @@ def difference(old_rows, old, new_rows, new):
     tolerances = TOLERANCE if new_base or new.unit == "instructions" else BARE_TOLERANCE
     tolerance = tolerances.get(new.unit, OTHER_TOLERANCE)
     values = statistic(old.samples), statistic(new.samples)
-    if new.unit != "instructions" and change.count < statistics.FEW or is_floor(new_rows, new):
+    if new.unit != "instructions" and change.count < statistics.FEW or is_floor(new_rows, new) or is_shown_only(new):
         verdict = "not judged"
     elif new.unit in ("ns", "cpu_ns") and abs(values[1] - values[0]) < LEAST_NS:
         verdict = "same"
@@ -62,6 +62,11 @@ def difference(old_rows, old, new_rows, new):
 def is_floor(rows, row):
     """What others are measured by is the machine's, not the program's."""
     return any(other.floor == row.case and other.case != row.case for other in rows.of(row.part)) or row.case.startswith("floor")
+
+
+def is_shown_only(row):
+    """What a collector that chases the worker does to it has two states, by chance; and a part of the CPU is judged in its sum."""
+    return row.labels.get("collector") == "greedy" or row.labels.get("measure") == "collector_cpu"
 
 
 def differences(old, new):

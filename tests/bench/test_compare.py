@@ -55,6 +55,14 @@ class Verdicts(unittest.TestCase):
         old, new = synthetic.run(1, counter=0.30), synthetic.run(2, counter=0.36)
         self.assertEqual(verdicts(old, new)["counter"], "same")
 
+    def test_a_greedy_collector_is_not_judged(self):
+        def run(value):
+            return Run("2026-11-22T01:00:00", False, dict(synthetic.MACHINE), Rows(
+                [Row("emit", "scope", "ns", samples=[value + i % 7 / 10 for i in range(40)], labels={"collector": which})
+                 for which in ("lazy", "greedy")]))
+        found = {item.row.labels["collector"]: item.verdict for item in compare.differences(run(20), run(60))}
+        self.assertEqual(found, {"lazy": "WORSE", "greedy": "not judged"})
+
     def test_the_floor_is_the_machine_s(self):
         found = verdicts(synthetic.run(1), synthetic.slower(synthetic.run(2), "floor", 1.3))
         self.assertEqual(found["floor"], "not judged")
