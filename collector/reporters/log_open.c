@@ -47,8 +47,7 @@ static int read_behind(struct log *log, const struct place *place)
 static int open_cursors(struct log *log)
 {
     struct place place;
-    char *path =
-        realpath(log->path, NULL); /* it has just been opened; a relative one is another in another directory */
+    char *path = output_absolute(log->path); /* a relative one is another in another directory */
     int error = path ? cursor_file_open(log->setup->directory, "log", path, &log->cursor_file) : -errno;
 
     free(path);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define TRIES 16 /* a file that is rotated while we open it */
+#define LOOKS 3  /* for a file in a directory whose names change meanwhile */
 
 static const struct {
     const char *path;
@@ -182,15 +183,29 @@ bool output_has_moved(const struct output *output, bool *ret_removed)
     return named.st_dev != output->device || named.st_ino != output->inode;
 }
 
-int output_find(const char *path, const struct place *place, int *ret_fd)
+static char *directory_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *directory = !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
-    DIR *stream = directory ? opendir(directory) : NULL;
-    int error = -ENOENT;
+    return !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+char *output_absolute(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *directory = directory_of(path), *real = directory ? realpath(directory, NULL) : NULL, *absolute = NULL;
+
+    if (real && asprintf(&absolute, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name) < 0)
+        absolute = NULL;
+    free(real);
+    free(directory);
+    return absolute;
+}
+
+static int find_in(DIR *stream, const struct place *place, int *ret_fd)
+{
     const struct dirent *entry;
 
-    while (stream && error == -ENOENT && (entry = readdir(stream))) {
+    while ((entry = readdir(stream))) {
         struct stat status;
         if (entry->d_ino != place->inode)
             continue;
@@ -200,10 +215,23 @@ int output_find(const char *path, const struct place *place, int *ret_fd)
         if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_dev == place->device &&
             status.st_ino == place->inode && flock(fd, LOCK_EX | LOCK_NB) == 0) {
             *ret_fd = fd;
-            error = 0;
-        } else {
-            close(fd);
+            return 0;
         }
+        close(fd);
+    }
+    return -ENOENT;
+}
+
+int output_find(const char *path, const struct place *place, int *ret_fd)
+{
+    char *directory = directory_of(path);
+    DIR *stream = directory ? opendir(directory) : NULL;
+    int error = -ENOENT;
+
+    /* a name that changes while the directory is read may be missed */
+    for (int i = 0; stream && error && i < LOOKS; i++) {
+        rewinddir(stream);
+        error = find_in(stream, place, ret_fd);
     }
     if (stream)
         closedir(stream);

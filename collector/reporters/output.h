@@ -68,6 +68,10 @@ int output_place(const struct output *output, struct place *ret_place);
 /* A file whose last line has no newline, not written by us: it gets one. */
 int output_end_line(struct output *output);
 
+/* The same file however it is named: absolute, no link in it. Its last part need not be there (it may just have been rotated away).
+ * NULL: errno. The caller frees it. */
+char *output_absolute(const char *path);
+
 /* Does the path lead to another file now (or to none)? ret_removed: ours has no name any more. */
 bool output_has_moved(const struct output *output, bool *ret_removed);
 

@@ -124,6 +124,16 @@ pid_t worker(const struct place *place, const char *tally_name, long threads, ui
     return spawn(place, "worker", argv);
 }
 
+pid_t slow_worker(const struct place *place, const char *tally_name, long pause_us)
+{
+    setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "4M", 1);
+    setenv("GEMINI_BATCH_TELEMETRY_MAX_BYTES", "256M", 1);
+    pid_t pid = worker(place, tally_name, 2, 0, 20, pause_us, "");
+    unsetenv("GEMINI_BATCH_TELEMETRY_RING_BYTES");
+    unsetenv("GEMINI_BATCH_TELEMETRY_MAX_BYTES");
+    return pid;
+}
+
 struct tally *tally_map(const struct place *place, const char *tally_name)
 {
     int fd = open(place_path(place, "%s", tally_name), O_RDWR | O_CREAT | O_CLOEXEC, 0600);

@@ -31,6 +31,11 @@ pid_t collector(const struct place *place, const char *const reporters[]);
 /* A worker with its tally. */
 pid_t worker(const struct place *place, const char *tally_name, long threads, uint64_t events, long burst,
              long pause_us, const char *mode);
+/* Two threads that emit 20 at a time until the tally says stop, into rings of 4 MiB: none comes near its three quarters, where something
+ * may be yielded, while no collector runs for some seconds. What it can lose all the same on a crowded machine: a first use of a
+ * name, whose lock the other thread held when it lost its processor. */
+pid_t slow_worker(const struct place *place, const char *tally_name, long pause_us);
+#define BUSY_MOST 8
 struct tally *tally_map(const struct place *place, const char *tally_name);
 
 /* Sends the signal (0: none), waits, returns the wait status. Fails the test after two minutes. */
@@ -66,7 +71,7 @@ struct log_worker {
     char segment[33];
     uint32_t pid;
     uint64_t counters, timings, lost, unfinished; /* lines; lost: the sum that the lost lines tell */
-    uint64_t attempted, delivered, dropped;       /* of its finished line */
+    uint64_t attempted, delivered, dropped, busy; /* of its finished line; busy: a part of dropped */
     bool started, finished;
     char how[16];
 };

@@ -75,6 +75,7 @@ static void read_worker_line(struct log_worker *worker, const char *line)
     number(line, "\"attempted\":", &worker->attempted);
     number(line, "\"delivered\":", &worker->delivered);
     worker->dropped = dropped_sum(line);
+    number(line, "\"busy\":", &worker->busy);
     const char *how = strstr(line, "\"how\":\"");
     assert_non_null(how);
     sscanf(how + strlen("\"how\":\""), "%15[a-z]", worker->how);

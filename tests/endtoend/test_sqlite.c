@@ -67,13 +67,12 @@ static void killed_collectors_repeat_nothing_and_lose_nothing(void **state)
     int rounds = kills(200);
     struct tally *tally = tally_map(&place, "tally");
     pid_t pid = start();
-    /* slow enough that no ring comes near its three quarters while no collector runs: then nothing may be yielded */
-    pid_t w = worker(&place, "tally", 2, 0, 20, 4000, "");
+    pid_t w = slow_worker(&place, "tally", 4000);
     for (int i = 0; i < rounds; i++) {
         uint64_t now = begun_by(tally);
         WAIT_FOR(begun_by(tally) > now + below(200));
-        random_moment(i % 2 ? 150000 : 20000); /* a flush comes every 100 ms */
-        finish(pid, SIGKILL);
+        random_moment(i % 2 ? 150000 : 20000);           /* a flush comes every 100 ms */
+        assert_int_equal(finish(pid, SIGKILL), SIGKILL); /* it ran until then */
         pid = start();
         if (i % 8 == 7) /* the backlog of short lives: a crowded ring would yield */
             WAIT_FOR(stored() >= now);
@@ -84,11 +83,12 @@ static void killed_collectors_repeat_nothing_and_lose_nothing(void **state)
     assert_int_equal(finish(pid, SIGTERM), 0);
     check_rows();
     int64_t rows = query_number(path, "select count(*) from metrics");
-    if (rows != (int64_t)returned_by(tally))
+    int64_t busy = query_number(path, "select coalesce(sum(count), 0) from drops where cause = 'busy'");
+    if (busy > BUSY_MOST || rows + busy != (int64_t)returned_by(tally))
         fail_msg("%ld rows of %lu events; dropped: %s", (long)rows, (unsigned long)returned_by(tally),
                  query_text(path, "select group_concat(cause || ' ' || count || ' ' || unit) from drops"));
     assert_int_equal(rows, query_number(path, "select attempted - dropped from ledger"));
-    assert_int_equal(query_number(path, "select dropped from ledger"), 0);
+    assert_int_equal(query_number(path, "select dropped from ledger"), busy);
     assert_int_equal(query_number(path, "select count(*) from workers"), 1);
     assert_int_equal(query_number(path, "select count(*) from gaps"), 0);
     assert_int_equal(query_number(path, "select count(*) from cursors"), 0); /* the segment is gone */

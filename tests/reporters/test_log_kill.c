@@ -3,7 +3,8 @@
  * `log` to a file is exactly once, wherever its collector is killed. A child plays the collector: it hands over events, flushes,
  * and moves a shared `head` only after a flush said 0. It is killed before, in the middle of, or after its k-th
  * system call that changes anything, for each k; then another one replays from `head`, and is killed as well; the third one ends. On the
- * way the file is rotated, by rename and with a new file in its place. All files together must hold each event once.
+ * way the file is rotated, by rename and with a new file in its place. All files together must hold each event once. So must they
+ * when nobody is killed, and the file is renamed at the k-th call.
  *
  * The system calls are caught at link time (--wrap); those of the code under test are all that there are.
  */
@@ -32,9 +33,16 @@
 
 enum when { BEFORE, AMID, AFTER, WHENS };
 
+static char directory[64], path[96];
+static struct {
+    unsigned head; /* rounds that were flushed */
+    bool renamed;
+} * shared; /* with the children */
+
 /* Where a child is killed; 0: nowhere. The parent keeps it for messages. */
 static unsigned kill_at;
 static enum when kill_when;
+static bool renames; /* instead of being killed */
 static bool is_child;
 static unsigned calls;
 
@@ -45,6 +53,13 @@ static bool is_last(void)
 
 static void die(void)
 {
+    if (renames) {
+        char name[128];
+        snprintf(name, sizeof(name), "%s.0", path);
+        shared->renamed = true;
+        rename(path, name);
+        return;
+    }
     kill(getpid(), SIGKILL);
     for (;;)
         pause();
@@ -70,6 +85,7 @@ WRAP(int, renameat, (int from, const char *a, int to, const char *b), (from, a, 
 WRAP(int, unlinkat, (int fd, const char *name, int flags), (fd, name, flags))
 WRAP(int, posix_fallocate64, (int fd, off_t offset, off_t length), (fd, offset, length))
 WRAP(int, flock, (int fd, int how), (fd, how))
+WRAP(int, lstat64, (const char *name, struct stat64 *status), (name, status))
 
 /* Around a call that may be done in part. */
 ssize_t __real_write(int fd, const void *from, size_t bytes);
@@ -97,9 +113,6 @@ ssize_t __wrap_pwrite64(int fd, const void *from, size_t bytes, off_t at)
         die();
     return result;
 }
-
-static char directory[64], path[96];
-static unsigned *head; /* rounds that were flushed: shared with the children */
 
 static void rotate(unsigned round)
 {
@@ -136,14 +149,14 @@ static int collect(const char *options)
     struct log_harness log;
     if (log_harness_open(&log, directory, options))
         return 1;
-    unsigned from = *head;
+    unsigned from = shared->head;
     for (unsigned round = from; round < ROUNDS; round++) {
         send_round(&log, &first, round);
         rotate(round);
         gb_reporter_log.tick(log.self, 1);
         if (log_flush(&log))
             return 2;
-        *head = round + 1;
+        shared->head = round + 1;
     }
     log_harness_close(&log);
     return 0;
@@ -224,7 +237,7 @@ static void kill_everywhere(const char *more)
     for (first = 1; killed; first++) {
         for (int when = 0; when < WHENS && killed; when++) {
             empty_directory();
-            *head = 0;
+            shared->head = 0;
             kill_at = first;
             kill_when = (enum when)when;
             killed = run_collector(options, first, (enum when)when);
@@ -236,6 +249,31 @@ static void kill_everywhere(const char *more)
     }
     print_message("killed at %u places%s\n", 3 * (first - 2), more);
     assert_true(first > 20);
+    log_directory_remove(directory);
+}
+
+/* One run each, until it ends before its k-th call. */
+static void renamed_everywhere(void **unused)
+{
+    (void)unused;
+    char options[160];
+    log_directory_make(directory);
+    snprintf(path, sizeof(path), "%s/events", directory);
+    snprintf(options, sizeof(options), "path=%s", path);
+    renames = true;
+    unsigned at = 0;
+    do {
+        empty_directory();
+        shared->head = 0;
+        shared->renamed = false;
+        kill_at = ++at;
+        kill_when = AFTER;
+        run_collector(options, at, AFTER);
+        check_files(options);
+    } while (shared->renamed);
+    renames = false;
+    print_message("renamed at %u places\n", at - 1);
+    assert_true(at > 20);
     log_directory_remove(directory);
 }
 
@@ -259,8 +297,8 @@ static void killed_in_logfmt(void **unused)
 
 int main(void)
 {
-    head = mmap(NULL, sizeof(*head), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     const struct CMUnitTest tests[] = {cmocka_unit_test(killed_in_json), cmocka_unit_test(killed_in_compact_json),
-                                       cmocka_unit_test(killed_in_logfmt)};
-    return head == MAP_FAILED ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+                                       cmocka_unit_test(killed_in_logfmt), cmocka_unit_test(renamed_everywhere)};
+    return shared == MAP_FAILED ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
