@@ -50,13 +50,19 @@ int main(int argc, char **argv)
         pid_t pid = i < processes ? fork() : -1;
         if (pid == 0)
             run_process(i);
+        if (pid < 0 && i < processes) {
+            perror("churn: fork");
+            return 1;
+        }
         running += pid > 0;
         if (running > 1 || i >= processes) {
-            int status;
-            if (wait(&status) > 0)
-                running--;
-            if (!WIFEXITED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status) != 0)
+            int status = 0;
+            pid_t ended = wait(&status);
+            running -= ended > 0;
+            if (ended < 0 || (!WIFEXITED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status) != 0)) {
+                fprintf(stderr, "churn: pid %d ended with the wait status 0x%x: %m\n", (int)ended, (unsigned)status);
                 return 1;
+            }
         }
     }
     printf("%ld\n", processes * threads * events);

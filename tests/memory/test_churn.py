@@ -4,7 +4,8 @@
 files in the segments' directory, are as they were.
 
 A day is 4,300 processes (30,000 a week), each of which has 8 threads one after the other; one in eight is killed, one in eight vanishes.
-They come in 60 batches. After each, once no segment is left, the collector is looked at. A third of the batches warms it up; in the
+They come in 60 batches. After each, once no segment is left, the collector is looked at, when it has put down what it still held of the
+last ones: as many descriptors as ever, or five seconds later. A third of the batches warms it up; in the
 last third nothing may be above what the second third had, but for 10 % of its memory and 4 mappings, since an allocator grows by
 steps: 300 bytes that each worker left behind would be more. In the end each event is in the log once, and
 was stored in the database, which keeps the newest: else its cache would fill for hours.
@@ -23,7 +24,7 @@ import time
 import urllib.request
 
 PROCESSES, THREADS, EVENTS, BATCHES = 4300, 8, 3, 60
-PATIENCE_S = 300
+PATIENCE_S, SETTLE_S = 300, 5
 parser = argparse.ArgumentParser()
 parser.add_argument("collector")
 parser.add_argument("churn")
@@ -54,13 +55,26 @@ def files():
     return len(os.listdir(segments))
 
 
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def look_settled(pid, before):
+    """What stays above what it was, five seconds long, has grown."""
+    least = min((one["descriptors"] for one in before), default=0)
+    end = time.monotonic() + SETTLE_S
+    while descriptors(pid) > least and time.monotonic() < end:
+        time.sleep(0.01)
+    return look(pid)
+
+
 def look(pid):
     """What it has: anonymous memory in KiB, descriptors, mappings, files in the directory."""
     with open(f"/proc/{pid}/status") as status:
         anonymous = int(re.search(r"RssAnon:\s+(\d+)", status.read()).group(1))
     with open(f"/proc/{pid}/maps") as maps:
         mappings = sum(1 for _ in maps)
-    return {"memory": anonymous, "descriptors": len(os.listdir(f"/proc/{pid}/fd")), "mappings": mappings, "files": files()}
+    return {"memory": anonymous, "descriptors": descriptors(pid), "mappings": mappings, "files": files()}
 
 
 def said():
@@ -85,7 +99,7 @@ def run():
             eventually(lambda: not any(name.endswith(".seg") for name in os.listdir(segments)), "no segment is left")
             with urllib.request.urlopen(url, timeout=PATIENCE_S) as page:
                 page.read()
-            looks.append(look(collector.pid))
+            looks.append(look_settled(collector.pid, looks))
         third = BATCHES // 3
         for what in looks[0]:
             before = max(one[what] for one in looks[third:2 * third])
