@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 
 PROCESSES, THREADS, EVENTS, BATCHES = 4300, 8, 3, 60
@@ -82,6 +83,14 @@ def said():
         return text.read()
 
 
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as page:
+            return page.read() != b""
+    except urllib.error.HTTPError:
+        return False
+
+
 def run():
     environment = dict(os.environ, GEMINI_BATCH_TELEMETRY="1", GEMINI_BATCH_TELEMETRY_DIR=segments,
                        GEMINI_BATCH_TELEMETRY_RING_BYTES="16384")
@@ -97,8 +106,7 @@ def run():
             emitted += int(subprocess.run([arguments.churn, str(processes), str(THREADS), str(EVENTS)], env=environment,
                                           stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE_S).stdout)
             eventually(lambda: not any(name.endswith(".seg") for name in os.listdir(segments)), "no segment is left")
-            with urllib.request.urlopen(url, timeout=PATIENCE_S) as page:
-                page.read()
+            eventually(lambda: answers(url), "/metrics answers")
             looks.append(look_settled(collector.pid, looks))
         third = BATCHES // 3
         for what in looks[0]:
