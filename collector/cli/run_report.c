@@ -86,8 +86,8 @@ bool run_report_rest(struct collector *collector, const char *directory, bool pr
 void run_report_left(const char *directory, unsigned segments)
 {
     fprintf(stderr,
-            "\ngb run: a reporter did not take all in time: %u segment%s left. To take the rest,\n"
-            "with the same --reporter options:\n"
+            "\ngb run: %u segment%s left: a reporter did not take all in time, or a worker began\n"
+            "when the command was ending. To take the rest, with the same --reporter options:\n"
             "  gb-collector --once --dir %s --reporter ... && rm -r %s\n",
             segments, segments == 1 ? " is" : "s are", directory, directory);
 }

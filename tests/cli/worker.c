@@ -13,6 +13,29 @@
 
 #include <gb/telemetry.h>
 
+/* It has emitted when this returns, and goes on when its stdin ends. */
+static void leave_orphan(void)
+{
+    int emitted[2];
+    char byte;
+    if (pipe(emitted))
+        exit(1);
+    if (fork() == 0) {
+        GB_COUNT("orphans", 1);
+        puts("orphaned");
+        fflush(stdout);
+        close(emitted[0]);
+        close(emitted[1]);
+        while (read(STDIN_FILENO, &byte, 1) == 1)
+            ;
+        GB_COUNT("last_words", 1);
+        _exit(0);
+    }
+    close(emitted[1]);
+    while (read(emitted[0], &byte, 1) == 1)
+        ;
+}
+
 static void end_as_told(const char *how)
 {
     if (strncmp(how, "signal=", 7) == 0)
@@ -26,15 +49,8 @@ static void end_as_told(const char *how)
         while (access(how + 6, F_OK) != 0)
             GB_SCOPE ("more")
                 usleep(1000);
-    } else if (strcmp(how, "fork") == 0 && fork() == 0) {
-        char byte;
-        GB_COUNT("orphans", 1);
-        puts("orphaned");
-        fflush(stdout);
-        while (read(STDIN_FILENO, &byte, 1) == 1)
-            ;
-        GB_COUNT("last_words", 1);
-        _exit(0);
+    } else if (strcmp(how, "fork") == 0) {
+        leave_orphan();
     }
 }
 
