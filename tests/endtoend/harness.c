@@ -126,8 +126,8 @@ pid_t worker(const struct place *place, const char *tally_name, long threads, ui
 
 pid_t slow_worker(const struct place *place, const char *tally_name, long pause_us)
 {
-    setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "4M", 1);
-    setenv("GEMINI_BATCH_TELEMETRY_MAX_BYTES", "256M", 1);
+    setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "16M", 1);
+    setenv("GEMINI_BATCH_TELEMETRY_MAX_BYTES", "1G", 1);
     pid_t pid = worker(place, tally_name, 2, 0, 20, pause_us, "");
     unsetenv("GEMINI_BATCH_TELEMETRY_RING_BYTES");
     unsetenv("GEMINI_BATCH_TELEMETRY_MAX_BYTES");

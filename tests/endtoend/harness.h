@@ -31,9 +31,9 @@ pid_t collector(const struct place *place, const char *const reporters[]);
 /* A worker with its tally. */
 pid_t worker(const struct place *place, const char *tally_name, long threads, uint64_t events, long burst,
              long pause_us, const char *mode);
-/* Two threads that emit 20 at a time until the tally says stop, into rings of 4 MiB: none comes near its three quarters, where something
- * may be yielded, while no collector runs for some seconds. What it can lose all the same on a crowded machine: a first use of a
- * name, whose lock the other thread held when it lost its processor. */
+/* Two threads that emit 20 at a time until the tally says stop, into rings of 16 MiB: none comes near its three quarters, where something
+ * may be yielded, also when each of some hundred collectors is killed before it has committed. What can be lost all the same on a
+ * crowded machine: a first use of a name, whose lock the other thread held when it lost its processor. */
 pid_t slow_worker(const struct place *place, const char *tally_name, long pause_us);
 #define BUSY_MOST 8
 struct tally *tally_map(const struct place *place, const char *tally_name);
