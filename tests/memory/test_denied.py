@@ -262,7 +262,7 @@ def main():
     parser.add_argument("deny")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--case", action="append", choices=CASES)
-    parser.add_argument("--some", type=int, default=40, help="of each case")
+    parser.add_argument("--some", type=int, default=24, help="of each case")
     parser.add_argument("--at", type=int)
     parser.add_argument("--wrap", default="")
     arguments = parser.parse_args()
