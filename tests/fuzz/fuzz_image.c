@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A whole segment file of any bytes (FAULTS 11), where `segment` begins with one that is right. In: pages of the file (32 bits), then
- * spans of what is not zero in it: where (32 bits), length (16 bits), bytes. image.py makes that of a worker's file.
+ * spans of what is not zero in it: where (32 bits), length (16 bits), bytes. image.py makes that of a worker's file. One whose header says
+ * that it is a flight recorder's is frozen first, as `gb snapshot` does, and its copy read.
  *
- * Must hold: refused with a reason, or read as reading.h says.
+ * Must hold: refused with a reason, or read as reading.h says; of a recording that cannot be copied no file is left.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 
 #include "collector/attach.h"
+#include "collector/freeze.h"
 #include "collector/sigbus.h"
 #include "collector/worker.h"
 #include "tests/collector/fake_segment.h"
@@ -36,6 +38,14 @@ static uint32_t little(const uint8_t *at, unsigned bytes)
     return value;
 }
 
+/* A recording has a name of its own: its copy has the other one. */
+static const char *suffix_of(int fd)
+{
+    struct gbw_header header = {0};
+    CHECK(pread(fd, &header, sizeof(header), 0) >= 0);
+    return header.recording && header.state != GBW_FROZEN ? GBW_RECORDING_SUFFIX : GBW_SEGMENT_SUFFIX;
+}
+
 /* Its name must be what its header says: other names are refused before anything else is looked at. */
 static void put_file(const uint8_t *data, size_t size, char *ret_name, size_t room)
 {
@@ -56,10 +66,30 @@ static void put_file(const uint8_t *data, size_t size, char *ret_name, size_t ro
         at += length;
     }
     CHECK(pread(fd, id, sizeof(id), (off_t)offsetof(struct gbw_header, segment_id)) >= 0);
-    close(fd);
     worker_segment_text(id, text);
-    snprintf(ret_name, room, GBW_SEGMENT_PREFIX "%s" GBW_SEGMENT_SUFFIX, text);
+    snprintf(ret_name, room, GBW_SEGMENT_PREFIX "%s%s", text, suffix_of(fd));
+    close(fd);
     CHECK(!renameat(directory.fd, "fresh", directory.fd, ret_name));
+}
+
+/* The copy takes the recording's place, if there is one: NULL otherwise. The name is that of the file that is left. */
+static struct segment *freeze(struct segment *recording, char *name, size_t room)
+{
+    struct attach_result result;
+    struct segment *copy = NULL;
+    char id[33];
+    int error = freeze_recording(recording, GBW_VANISHED, directory.fd);
+    CHECK(!unlinkat(directory.fd, name, 0));
+    worker_segment_text(recording->id.byte, id);
+    segment_detach(recording);
+    snprintf(name, room, GBW_SEGMENT_PREFIX "%s" GBW_SEGMENT_SUFFIX, id);
+    if (error) {
+        CHECK(faccessat(directory.fd, name, F_OK, 0));
+        *name = 0;
+    } else if (segment_attach(directory.fd, name, geteuid(), &result, &copy)) {
+        CHECK(result.refusal && result.why[0]);
+    }
+    return copy;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -75,11 +105,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(!sigbus_install());
     }
     put_file(data, size, name, sizeof(name));
-    if (segment_attach(directory.fd, name, geteuid(), &result, &segment))
+    if (segment_attach(directory.fd, name, geteuid(), &result, &segment)) {
         CHECK(result.refusal && result.why[0]);
-    else
+        segment = NULL;
+    } else if (segment->recording && !segment->frozen) {
+        segment = freeze(segment, name, sizeof(name));
+    }
+    if (segment)
         reading_run(segment, &(struct reading){0});
-    CHECK(!unlinkat(directory.fd, name, 0));
+    CHECK(!*name || !unlinkat(directory.fd, name, 0));
     return 0;
 }
 
