@@ -75,6 +75,7 @@ int main(int argc, char **argv)
                                             {"count", no_argument, NULL, 'c'},
                                             {"ring-full", no_argument, NULL, 'r'},
                                             {0}};
+    bench_clock_choose();
     for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (option == 'f')
             return emit_start_child();

@@ -72,9 +72,9 @@ static void run(const struct emit *emit, struct tail *tail, bool scope, int call
             GB_SCOPE ("tail")
                 __asm__ volatile("" ::: "memory");
         } else {
-            ticks_now();
+            clock_now();
             __asm__ volatile("" ::: "memory");
-            ticks_now();
+            clock_now();
         }
         uint64_t now = ticks_now(), ticks = now - last;
         tail->ns[tail->count++] = (float)ticks * per_tick;

@@ -17,7 +17,7 @@ ALONE floor_one(int n)
 {
     uint64_t sum = 0;
     for (int i = 0; i < n; i++)
-        sum += ticks_now();
+        sum += clock_now();
     sink += sum;
 }
 
@@ -25,9 +25,9 @@ ALONE floor_two(int n)
 {
     uint64_t sum = 0;
     for (int i = 0; i < n; i++) {
-        uint64_t start = ticks_now();
+        uint64_t start = clock_now();
         NOTHING;
-        sum += ticks_now() - start;
+        sum += clock_now() - start;
     }
     sink += sum;
 }

@@ -12,6 +12,7 @@
 #include <gb/telemetry.h>
 
 #include "bench/child.h"
+#include "bench/ticks.h"
 
 int64_t scale_cpu_now(void)
 {
@@ -30,6 +31,7 @@ int main(int argc, char **argv)
     int status = bench_arguments(argc, argv, usage, &scale.quick);
     if (status >= 0)
         return status;
+    bench_clock_choose();
     scale.collector = bench_collector("scale", NULL);
     if (!scale.collector)
         return 1;

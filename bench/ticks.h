@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The clock that an emit reads, read the same way: the floor of all figures, and what short spans are measured with. Any thread. */
+/* Clocks: that of an emit, which is the floor of all figures, and the counter that short spans are measured with. Any thread. */
 #ifndef GB_BENCH_TICKS_H
 #define GB_BENCH_TICKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 static inline int64_t mono_now(void)
 {
@@ -24,6 +29,17 @@ static inline uint64_t ticks_now(void)
 #else
     return (uint64_t)mono_now();
 #endif
+}
+
+/* Does an emit read the counter here? Set by bench_clock_choose, with the library's own rules; main calls it before any thread starts. */
+extern bool bench_reads_counter;
+void bench_clock_choose(void);
+
+/* The clock that an emit reads, read the same way. Where the library does not trust the counter this is CLOCK_MONOTONIC: a floor of
+ * counter reads would be one that no emit can come near. */
+static inline uint64_t clock_now(void)
+{
+    return __builtin_expect(bench_reads_counter, 1) ? ticks_now() : (uint64_t)mono_now();
 }
 
 /* Waits until all loads before it are done, so that what comes next is timed alone. */
@@ -47,5 +63,9 @@ static inline double ticks_per_ns(void)
     }
     return (double)(ticks_now() - start) / (double)(now - from);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -48,9 +48,9 @@ static inline void put(uint64_t start, uint64_t end, uint64_t a, uint64_t b, uin
 static void emit(uint32_t calls)
 {
     for (uint32_t i = 0; i < calls; i++) {
-        uint64_t start = ticks_now();
+        uint64_t start = clock_now();
         PEER_WORK();
-        put(start, ticks_now(), i, 2, 3);
+        put(start, clock_now(), i, 2, 3);
     }
 }
 

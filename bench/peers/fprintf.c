@@ -16,9 +16,9 @@ static char buffer[BUFFER];
 static void emit(uint32_t calls)
 {
     for (uint32_t i = 0; i < calls; i++) {
-        uint64_t start = ticks_now();
+        uint64_t start = clock_now();
         PEER_WORK();
-        uint64_t end = ticks_now();
+        uint64_t end = clock_now();
         fprintf(file, "{\"event\":\"timing\",\"scope\":\"%s\",\"start\":%.9f,\"duration_s\":%.9f,\"pid\":%d}\n", "item",
                 (double)start * 1e-9, (double)(end - start) * 1e-9, 4711);
     }

@@ -32,18 +32,18 @@ static void emit_pair(uint32_t calls)
 static void emit_event(uint32_t calls)
 {
     for (uint32_t i = 0; i < calls; i++) {
-        uint64_t start = ticks_now();
+        uint64_t start = clock_now();
         PEER_WORK();
-        lttng_ust_tracepoint(gb_bench, span, "item", start, ticks_now());
+        lttng_ust_tracepoint(gb_bench, span, "item", start, clock_now());
     }
 }
 
 static void emit_event_3(uint32_t calls)
 {
     for (uint32_t i = 0; i < calls; i++) {
-        uint64_t start = ticks_now();
+        uint64_t start = clock_now();
         PEER_WORK();
-        lttng_ust_tracepoint(gb_bench, span_3, "item", start, ticks_now(), (int64_t)i, 2.5, 3u);
+        lttng_ust_tracepoint(gb_bench, span_3, "item", start, clock_now(), (int64_t)i, 2.5, 3u);
     }
 }
 

@@ -18,9 +18,9 @@ static pmAtomValue *count, *total;
 static void emit(uint32_t calls)
 {
     for (uint32_t i = 0; i < calls; i++) {
-        uint64_t start = ticks_now();
+        uint64_t start = clock_now();
         PEER_WORK();
-        pmAtomValue ticks = {.ull = ticks_now() - start};
+        pmAtomValue ticks = {.ull = clock_now() - start};
         mmv_inc(handle, count);
         mmv_add(handle, total, &ticks.ull);
     }

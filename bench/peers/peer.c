@@ -111,6 +111,7 @@ int peer_main(const struct peer *peer, int argc, char **argv)
         perror(argv[0]);
         return 1;
     }
+    bench_clock_choose();
     introduce(peer, mailbox);
     peer_pin_to_taker();
     mailbox->failed = peer->open(argv[2], mailbox->text, sizeof(mailbox->text));

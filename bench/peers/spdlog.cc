@@ -17,9 +17,9 @@ std::shared_ptr<spdlog::async_logger> logger;
 void emit(uint32_t calls)
 {
     for (uint32_t i = 0; i < calls; i++) {
-        uint64_t start = ticks_now();
+        uint64_t start = clock_now();
         PEER_WORK();
-        uint64_t end = ticks_now();
+        uint64_t end = clock_now();
         logger->info("{{\"event\":\"timing\",\"scope\":\"{}\",\"start\":{:.9f},\"duration_s\":{:.9f},\"pid\":{}}}",
                      "item", static_cast<double>(start) * 1e-9, static_cast<double>(end - start) * 1e-9, 4711);
     }

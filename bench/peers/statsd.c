@@ -40,9 +40,9 @@ static inline void send_one(struct lane *lane, uint64_t ticks)
 static void emit(struct lane *lane, uint32_t calls)
 {
     for (uint32_t i = 0; i < calls; i++) {
-        uint64_t start = ticks_now();
+        uint64_t start = clock_now();
         PEER_WORK();
-        send_one(lane, ticks_now() - start);
+        send_one(lane, clock_now() - start);
     }
 }
 
