@@ -61,6 +61,9 @@ def parse(arguments):
     for name in options.parts:
         if name not in NAMES:
             raise UsageError(f"unknown part '{name}'; accepted: {' '.join(NAMES)}")
+    for name, value in (("--compare", options.compare), ("--from", options.recorded)):
+        if value == "":
+            raise UsageError(f"{name} needs the name of a file")
     if options.recorded and (options.quick or options.parts):
         raise UsageError("--from measures nothing: it takes no parts and no --quick")
     return options
