@@ -119,7 +119,7 @@ def table(found, every=False):
 
 
 def compare(old, new, every=False):
-    """The lines to print, and whether something became worse."""
+    """The lines to print, and whether something became worse or nothing could be compared: who asked for a gate has none then."""
     found = differences(old, new)
     counts = {word: sum(item.verdict == word for item in found) for word in ("WORSE", "better", "same", "not judged")}
     lines = [f"Compared with the run of {old.made.replace('T', ' ')} ({old.machine.get('version') or 'version unknown'})", ""]
@@ -134,4 +134,4 @@ def compare(old, new, every=False):
         lines += ["The two runs have no measurement in common."]
     lines += ["", f"{counts['WORSE']} worse, {counts['better']} better, {counts['same']} the same within noise, "
               f"{counts['not judged']} not judged (floors; single figures)"]
-    return lines, counts["WORSE"] > 0
+    return lines, counts["WORSE"] > 0 or not found

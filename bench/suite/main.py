@@ -85,7 +85,7 @@ def make_directory(now):
 
 
 def measure(options):
-    """Builds and runs. Returns the run and its directory."""
+    """Builds and runs. Returns the run, its directory, and the programs that ended badly."""
     packages(ROOT)
     described = machine.describe(ROOT)  # before the build, whose own load is none of others
     built = build(ROOT)
@@ -108,7 +108,7 @@ def measure(options):
         run.interrupted = progress.part.name
         progress.say(f"Interrupted in {run.interrupted}: the report holds what was measured until then.")
     run.warnings += noise.after(run.rows)
-    return run, directory
+    return run, directory, runner.broken
 
 
 def run_part(part, run, runner, progress):
@@ -127,7 +127,7 @@ def run_part(part, run, runner, progress):
 
 
 def write(run, directory, old):
-    """Everything that stands in the directory; the lines of the comparison, and whether something became worse."""
+    """Everything that stands in the directory; the lines of the comparison, and whether it failed."""
     store.save(run, directory / "results.json")
     store.save_csv(run, directory)
     drawn, complaint = plots.draw_all(run, directory)
@@ -159,23 +159,31 @@ def failed(run, options):
     return [name for name in asked if not any(row.measured for row in run.rows.of(name))]
 
 
+def failures(run, options, broken):
+    """Why the exit status is not 0 although nothing became worse."""
+    if empty := failed(run, options):
+        yield f"nothing was measured in: {' '.join(empty)}"
+    if broken:
+        yield f"not measured to the end: {' '.join(broken)}"
+
+
 def execute(options):
     old = store.load(options.compare) if options.compare else None
     if options.recorded:
         run = store.load(options.recorded)
-        directory = Path(options.recorded).resolve().parent
+        directory, broken = Path(options.recorded).resolve().parent, []
     else:
-        run, directory = measure(options)
+        run, directory, broken = measure(options)
     compared, worse = write(run, directory, old)
     show(run, directory, compared)
     if options.readme:
         readme.update(run, ROOT)
     if run.interrupted and not options.recorded:
         return INTERRUPTED
-    empty = [] if options.recorded else failed(run, options)
-    if empty:
-        run_says(f"nothing was measured in: {' '.join(empty)}")
-    return 1 if worse or empty else 0
+    trouble = [] if options.recorded else list(failures(run, options, broken))
+    for text in trouble:
+        run_says(text)
+    return 1 if worse or trouble else 0
 
 
 def main(arguments):

@@ -18,6 +18,7 @@ SHARED = Path("/dev/shm")
 class Runner:
     def __init__(self, build, quick, logs, progress):
         self.build, self.quick, self.logs, self.progress = Path(build), quick, Path(logs), progress
+        self.broken = []  # programs that crashed, hung, or could not measure
         self.environment = {name: value for name, value in os.environ.items()
                             if not name.startswith("GEMINI_BATCH_TELEMETRY")}
         self.environment.update(GB_COLLECTOR=str(self.build / "collector/gb-collector"),
@@ -55,6 +56,7 @@ class Runner:
         if not trouble and status:
             trouble = f"it ended with {describe_status(status)}"
         if trouble:
+            self.broken.append(name)
             last = last_words(self.logs / f"{name}.txt")
             rows.add(Row(part.name, name, skipped=trouble + (f": {last}" if last else "")))
             remove_segments(segments() - before)

@@ -43,7 +43,8 @@ class Running(unittest.TestCase):
     def run_part(self, progress=None):
         progress = progress or Progress([self.part], True, io.StringIO())
         progress.begin(self.part)
-        Runner(self.directory, True, self.directory, progress).run(self.part, self.rows)
+        self.runner = Runner(self.directory, True, self.directory, progress)
+        self.runner.run(self.part, self.rows)
         return [(row.case, row.skipped) for row in self.rows.all]
 
     def test_rows_are_taken(self):
@@ -57,6 +58,7 @@ class Running(unittest.TestCase):
     def test_a_failure_keeps_what_came_before(self):
         self.program(GOOD + "sys.exit('no collector')")
         self.assertEqual(self.run_part(), [("scope", None), ("bench-emit", "it ended with exit status 1: no collector")])
+        self.assertEqual(self.runner.broken, ["bench-emit"])
 
     def test_a_crash_is_named(self):
         self.program(GOOD + "os.kill(os.getpid(), signal.SIGKILL)")
@@ -119,7 +121,8 @@ class CommandLine(unittest.TestCase):
         self.assertIn("unknown option '--fast'; accepted: --quick", said)
 
     def test_missing_value(self):
-        self.assertEqual(self.call("--compare")[0], 2)
+        for arguments in (["--compare"], ["--compare="], ["--from", ""]):
+            self.assertEqual(self.call(*arguments)[0], 2)
 
     def test_help_and_list(self):
         for option in ("--help", "--list"):
