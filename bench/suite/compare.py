@@ -12,6 +12,8 @@ TOLERANCE = {"instructions": 0.01, "ns": 0.05, "cpu_ns": 0.08}
 OTHER_TOLERANCE = 0.10
 # without a floor the machine's phases are in a time: two full runs of one program differed by up to 95 %
 BARE_TOLERANCE = {"ns": 1.00, "cpu_ns": 1.00}
+# a part of a core that others took is noise that no sample of the run shows: it differs between two runs, and within one it may not
+LEAST_TAKEN = 0.05  # of the machine, by the kernel's own threads as well
 LEAST_NS = 0.2  # where code happens to lie is worth as much
 
 
@@ -41,14 +43,21 @@ def judge(change, better, tolerance):
     return "same"
 
 
-def difference(old_rows, old, new_rows, new):
+def taken(run, part):
+    """The share of the machine that others took while a part ran."""
+    share = run.taken.get(part, 0) / max(1, run.machine.get("cores", 1))
+    return share if share > LEAST_TAKEN else 0
+
+
+def difference(old_rows, old, new_rows, new, busy=0):
+    """busy: what a time may differ by besides."""
     statistic = statistics.judged_by(new.unit, min(len(new.samples), len(old.samples)))[1]
     old_base, new_base = with_floor(old_rows, old), with_floor(new_rows, new)
     if old_base is None or new_base is None:
         old_base = new_base = None
     change = statistics.change((new.samples, new_base), (old.samples, old_base), statistic)
     tolerances = TOLERANCE if new_base or new.unit == "instructions" else BARE_TOLERANCE
-    tolerance = tolerances.get(new.unit, OTHER_TOLERANCE)
+    tolerance = tolerances.get(new.unit, OTHER_TOLERANCE) + (0 if new.unit == "instructions" else busy)
     values = statistic(old.samples), statistic(new.samples)
     if new.unit != "instructions" and change.count < statistics.FEW or is_floor(new_rows, new) or is_shown_only(new):
         verdict = "not judged"
@@ -78,7 +87,7 @@ def differences(old, new):
         if not row.measured or other is None or other.unit != row.unit:
             continue
         if row.samples and other.samples:
-            found.append(difference(old.rows, other, new.rows, row))
+            found.append(difference(old.rows, other, new.rows, row, max(taken(old, row.part), taken(new, row.part))))
         elif row.quantiles and other.quantiles:
             a, b = other.quantile(0.5), row.quantile(0.5)
             value = statistics.over(b, a) - 1
@@ -104,8 +113,8 @@ def doubts(old, new):
     for run, when in ((old, "the old run"), (new, "this run")):
         if run.interrupted:
             yield f"{when} was interrupted in {run.interrupted}"
-        if any("other programs" in warning for warning in run.warnings):
-            yield f"other programs used the cores during {when}"
+        if busy := [f"{taken(run, part):.0%} of the machine in {part}" for part in run.rows.parts() if taken(run, part)]:
+            yield f"others took {', '.join(busy)} during {when}: what is not counted in instructions may differ by as much more"
 
 
 def table(found, every=False):

@@ -121,7 +121,9 @@ def run_part(part, run, runner, progress):
     if not fresh:
         run.rows.add(Row(part.name, "(all)", skipped="its programs printed nothing"))
     progress.end(sum(row.measured for row in fresh), sum(not row.measured for row in fresh))
-    for warning in meter.warnings(part.name, took):
+    others, steal = meter.taken(took)
+    run.taken[part.name] = round(others + steal, 2)
+    for warning in noise.during(part.name, others, steal):
         run.warnings.append(warning)
         progress.say(f"Warning: {warning}")
 

@@ -45,14 +45,17 @@ class Meter:
                    (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)))
         return (user + nice + system + irq + softirq) / tick, steal / tick, ours
 
-    def warnings(self, part, seconds):
-        """After the part's processes have been waited for."""
+    def taken(self, seconds):
+        """By other programs, and by the hypervisor, in cores; after the part's processes have been waited for."""
         busy, steal, ours = (b - a for a, b in zip(self.start, self.now()))
-        others = (busy - ours) / max(seconds, 0.1)
-        if others > OTHERS_MOST:
-            yield f"{part}: other programs used {others:.0%} of a core meanwhile. Lower deciles suffer least, wall times most."
-        if steal / max(seconds, 0.1) > STEAL_MOST:
-            yield f"{part}: the hypervisor took away {steal / seconds:.0%} of a core meanwhile."
+        return max(0.0, busy - ours) / max(seconds, 0.1), steal / max(seconds, 0.1)
+
+
+def during(part, others, steal):
+    if others > OTHERS_MOST:
+        yield f"{part}: other programs used {others:.0%} of a core meanwhile. Lower deciles suffer least, wall times most."
+    if steal > STEAL_MOST:
+        yield f"{part}: the hypervisor took away {steal:.0%} of a core meanwhile."
 
 
 def after(rows):

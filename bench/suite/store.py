@@ -23,6 +23,7 @@ class Run:
     rows: Rows = field(default_factory=Rows)
     warnings: list = field(default_factory=list)
     seconds: dict = field(default_factory=dict)  # part -> how long it took
+    taken: dict = field(default_factory=dict)  # part -> cores that others and the hypervisor took meanwhile
     interrupted: str = ""  # the part in which it ended, or nothing
 
     @property
@@ -32,7 +33,7 @@ class Run:
 
 def save(run, path):
     document = {"schema": SCHEMA, "made": run.made, "quick": run.quick, "interrupted": run.interrupted, "machine": run.machine,
-                "warnings": run.warnings, "seconds": run.seconds, "rows": [row.as_dict() for row in run.rows.all]}
+                "warnings": run.warnings, "seconds": run.seconds, "taken": run.taken, "rows": [row.as_dict() for row in run.rows.all]}
     text = json.dumps(document, indent=None, separators=(",", ":"))
     # a row a line: a difference of two files can be read
     Path(path).write_text(text.replace('{"part":', '\n{"part":') + "\n")
@@ -44,7 +45,7 @@ def load(path):
         if document["schema"] != SCHEMA:
             raise StoreError(f"{path} has schema {document['schema']}; this driver reads {SCHEMA}")
         return Run(document["made"], document["quick"], document["machine"], Rows(row_of(row) for row in document["rows"]),
-                   document["warnings"], document["seconds"], document["interrupted"])
+                   document["warnings"], document["seconds"], document.get("taken", {}), document["interrupted"])
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:

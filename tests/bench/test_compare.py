@@ -48,6 +48,14 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(verdicts(synthetic.run(1), synthetic.run(1, instructions=230))["scope_instructions"], "WORSE")
         self.assertEqual(verdicts(synthetic.run(1), synthetic.run(1, instructions=213))["scope_instructions"], "same")
 
+    def test_what_others_took_is_noise_but_not_in_instructions(self):
+        for busy in (0, 1):
+            runs = [synthetic.run(1), synthetic.slower(synthetic.run(2, instructions=230), "scope", 1.3)]
+            runs[busy].taken = {"emit": 1.6}  # of two cores
+            found = verdicts(*runs)
+            self.assertEqual((found["scope"], found["scope_instructions"]), ("same", "WORSE"))
+            self.assertTrue(any("others took 80% of the machine in emit" in line for line in compare.compare(*runs)[0]))
+
     def test_a_single_figure_is_not_judged(self):
         self.assertEqual(verdicts(synthetic.run(1), synthetic.slower(synthetic.run(1), "single", 9))["single"], "not judged")
 
