@@ -47,9 +47,10 @@ def text(run, drawn):
     lines = [BEGIN, "",
              f"{machine.short(run.machine)}, {run.machine.get('compiler', '?')}, clock source {run.machine.get('clock_source')}; "
              f"{run.day}{', a quick run' if run.quick else ''}."]
-    busy = [warning for warning in run.warnings if "other programs" in warning or "busy before" in warning]
-    if busy:
+    if any("other programs" in warning for warning in run.warnings):
         lines += ["Other programs used the cores meanwhile, so these figures are too high."]
+    elif any("busy before" in warning for warning in run.warnings):
+        lines += ["The machine was busy before the start, so these figures may be too high."]
     lines += ["", *table(run.rows).markdown(), "", *collector(run.rows), ""]
     for plot in drawn:
         lines += [f"![{plot.title}](docs/bench/{plot.name}.svg)", "", f"*{plot.caption}*", ""]
