@@ -44,11 +44,14 @@ def load(path):
         document = json.loads(Path(path).read_text())
         if document["schema"] != SCHEMA:
             raise StoreError(f"{path} has schema {document['schema']}; this driver reads {SCHEMA}")
+        for name in ("machine", "seconds", "taken"):
+            if not isinstance(document.get(name, {}), dict):
+                raise StoreError(f"{path} is no results.json of this suite: {name} is no object")
         return Run(document["made"], document["quick"], document["machine"], Rows(row_of(row) for row in document["rows"]),
                    document["warnings"], document["seconds"], document.get("taken", {}), document["interrupted"])
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is no results.json of this suite: {error}") from error
 
 
