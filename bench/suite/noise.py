@@ -25,7 +25,7 @@ def before(machine):
         yield f"The frequency governor is {machine['governor']}: the clock rate changes as it runs; performance keeps it."
     if machine.get("clock_source") not in ("tsc", "arch_sys_counter", "not told"):
         yield (f"The kernel's clock source is {machine['clock_source']}, so the library reads clock_gettime instead of the CPU's counter: "
-               "the floor is higher.")
+               "the floor is higher, and so is what a call adds to it. The targets were set for the counter.")
     if machine.get("threads_a_core", 1) > 1:
         yield "Cores share their units between threads (SMT): a neighbour slows what is measured."
 

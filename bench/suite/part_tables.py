@@ -76,7 +76,7 @@ def emit(rows):
     yield "Single calls that took long, and why", tail(rows)
     others = Table(["case", "p10", "median", "x floor"])
     for row in rows.of("emit"):
-        if row.measured and row.samples and not row.labels and row.unit == "ns":
+        if row.measured and row.samples and row.labels.keys() <= {"overflow"} and row.unit == "ns":
             floor = rows.floor_of(row)
             others.add(row.name, ns(p10(row)), ns(median(row)), f"{p10(row) / p10(floor):.2f}" if floor else "")
     yield "Cold, full, first", others
