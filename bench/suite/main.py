@@ -3,6 +3,7 @@
 stderr. Exit status: 0, 1 failure or a regression with --compare, 2 usage, 130 interrupted."""
 import argparse
 import datetime
+import os
 import signal
 import sys
 import time
@@ -194,14 +195,15 @@ def main(arguments):
     except UsageError as error:
         run_says(f"{error} (./run bench --help)")
         return 2
-    if options.help:
-        print(USAGE.format(parts=parts_text()))
-        return 0
-    if options.list:
-        list_parts()
-        return 0
     try:
-        return execute(options)
+        if options.help:
+            print(USAGE.format(parts=parts_text()))
+        elif options.list:
+            list_parts()
+        else:
+            return execute(options)
+        sys.stdout.flush()
+        return 0
     except (BuildError, store.StoreError, readme.ReadmeError) as error:
         run_says(str(error))
         return 1
@@ -209,5 +211,6 @@ def main(arguments):
         run_says("interrupted before anything was measured")
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
+        # what is still to be written at the end goes nowhere, without a word
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
