@@ -37,7 +37,11 @@ def loss(rows):
     series = [Series(f"rings of {rounded(ring, 'bytes')}" + (f", {reporter}" if several else ""), points, COLOURS[i % len(COLOURS)])
               for i, ((reporter, ring), points) in enumerate(sorted((key, sorted(points)) for key, points in curves.items()))]
     title = "What is lost above the rate that the collector can take"
-    if best := highest_of(rows):
+    best = highest_of(rows)
+    below = curves.get((best.labels.get("reporter", "?"), float(best.x)), []) if best else []
+    if any(reached < statistics.median(best.samples) / 1e6 and share > 1 for reached, share in below):
+        title = "What is lost by rate; the machine was too noisy to name the highest rate that loses nothing"
+    elif best:
         title = (f"Nothing is lost up to {digits(statistics.median(best.samples) / 1e6)} million events a second with rings of "
                  f"{rounded(best.x, 'bytes')}, into {best.labels.get('reporter')}")
     return Plot("loss", "loss", title,

@@ -110,6 +110,14 @@ class Plots(unittest.TestCase):
         title = plots.collector(rows).title
         self.assertIn("At 4.00 million events a second the collector takes 10.0 % of a core, 25.0 ns an event", title)
 
+    def test_a_rate_that_its_curve_contradicts_is_not_claimed(self):
+        def title(share):
+            return plots.loss(Rows([Row("loss", "highest_rate", "events/s", samples=[4e6], x=1048576, labels={"reporter": "summary"}),
+                                    Row("loss", "lost_share", "share", samples=[share], x=2e6,
+                                        labels={"ring_bytes": "1048576", "reporter": "summary"})])).title
+        self.assertIn("Nothing is lost up to 4.00 million", title(0))
+        self.assertIn("too noisy", title(0.2))
+
     def test_each_states_a_finding(self):
         made = plots.make_all(synthetic.recorded())
         self.assertEqual([plot.name for plot in made], PLOTS)
