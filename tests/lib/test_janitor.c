@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a starting worker cleans up where no collector runs, what it leaves alone, and what it writes down. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -29,7 +30,7 @@ static void worker(void)
     _exit(gb_enabled() ? 0 : 1);
 }
 
-static void run_worker(void)
+static pid_t run_worker(void)
 {
     int status;
     pid_t pid = fork();
@@ -37,6 +38,7 @@ static void run_worker(void)
         worker();
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
+    return pid;
 }
 
 /* The sums of the lines of `reaped`. */
@@ -100,6 +102,56 @@ static void within_budget(void **state)
         run_worker();
     assert_int_equal(scratch_count(GBW_SEGMENT_PREFIX, NULL), 20);
     assert_int_equal(reaped(&a, &d, &l), 0);
+}
+
+/* Makes the segment of this worker so many seconds old, and somebody else's where `owner` is one. Its path. */
+static void age(pid_t pid, time_t seconds, uid_t owner, char ret_path[128])
+{
+    struct gbw_header header = {0};
+    struct timespec times[2];
+    DIR *dir = opendir(scratch);
+    assert_non_null(dir);
+    clock_gettime(CLOCK_REALTIME, &times[0]);
+    times[0].tv_sec -= seconds;
+    times[1] = times[0];
+    for (struct dirent *entry; header.pid != (uint32_t)pid && (entry = readdir(dir));) {
+        if (strncmp(entry->d_name, GBW_SEGMENT_PREFIX, strlen(GBW_SEGMENT_PREFIX)) != 0)
+            continue;
+        snprintf(ret_path, 128, "%s/%.60s", scratch, entry->d_name);
+        int fd = open(ret_path, O_RDONLY);
+        assert_int_equal(pread(fd, &header, sizeof header, 0), sizeof header);
+        close(fd);
+    }
+    closedir(dir);
+    assert_int_equal(header.pid, pid);
+    assert_int_equal(chown(ret_path, owner, (gid_t)-1), 0);
+    assert_int_equal(utimensat(AT_FDCWD, ret_path, times, 0), 0);
+}
+
+/* Where one must go, it is the oldest of this user's, in whatever order they were made. */
+static void oldest_of_the_same_user(void **state)
+{
+    (void)state;
+    char foreign[128], younger[128], oldest[128], budget[32];
+    uint64_t bytes, a, d, l;
+    bool root = geteuid() == 0; /* who alone can give a file away */
+    scratch_empty();
+    setenv(ENV "_RING_BYTES", "16K", 1);
+    age(run_worker(), 2000, (uid_t)-1, younger);
+    age(run_worker(), 3000, (uid_t)-1, oldest);
+    scratch_count(GBW_SEGMENT_PREFIX, &bytes);
+    if (root)
+        age(run_worker(), 4000, 12345, foreign);
+    snprintf(budget, sizeof budget, "%llu", (unsigned long long)bytes - 1);
+    setenv(ENV "_MAX_BYTES", budget, 1);
+    run_worker();
+    assert_int_equal(reaped(&a, &d, &l), 1);
+    assert_int_not_equal(access(oldest, F_OK), 0);
+    assert_int_equal(access(younger, F_OK), 0);
+    if (root)
+        assert_int_equal(access(foreign, F_OK), 0);
+    unsetenv(ENV "_MAX_BYTES");
+    unsetenv(ENV "_RING_BYTES");
 }
 
 static pid_t sleeper(int *ret_end)
@@ -310,7 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thousand_workers), cmocka_unit_test(within_budget), cmocka_unit_test(spares),
         cmocka_unit_test(collector_there),  cmocka_unit_test(recordings),    cmocka_unit_test(leftovers),
-        cmocka_unit_test(long_list),        cmocka_unit_test(full),
+        cmocka_unit_test(long_list),        cmocka_unit_test(full),          cmocka_unit_test(oldest_of_the_same_user),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
