@@ -109,7 +109,18 @@ static void test_address_in_use(void **state)
     assert_int_equal(prometheus_http_start(&harness.collector.setup, "127.0.0.1:99999", &own, &http), -EINVAL);
 }
 
-/* Fault 34: headers that never stop. */
+/* Fault 34: who does not say otherwise is heard by nobody outside. */
+static void test_loopback_by_default(void **state)
+{
+    (void)state;
+    const struct gb_option *option = harness.spec.reporter->options;
+    while (option->name != NULL && strcmp(option->name, "listen") != 0)
+        option++;
+    assert_non_null(option->name);
+    assert_int_equal(strncmp(option->fallback, "127.0.0.1:", 10), 0);
+}
+
+/* Fault 34: headers that are larger than all that a connection may have. */
 static void test_huge_headers(void **state)
 {
     (void)state;
@@ -118,7 +129,7 @@ static void test_huge_headers(void **state)
     assert_non_null(request);
     strcpy(request, "GET /metrics HTTP/1.1\r\nX: ");
     memset(request + strlen(request), 'x', size);
-    request[size] = '\0';
+    strcpy(request + size, "\r\n\r\n"); /* but for its size it would be answered */
     int fd = prometheus_connect(&harness);
     char *answer = prometheus_exchange(fd, request, 60, NULL); /* NULL: reset, as we were still writing */
     assert_true(answer == NULL || strstr(answer, " 200 ") == NULL);
@@ -240,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_paths_and_methods, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_not_ready_before_the_first_tick, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_address_in_use, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_loopback_by_default, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_huge_headers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow_headers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_crowd, set_up, tear_down),
