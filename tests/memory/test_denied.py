@@ -76,7 +76,7 @@ class Place:
         os.rename(self.config + ".new", self.config)
 
     def left(self):
-        return glob.glob(self.segments + "/seg.*")
+        return glob.glob(self.segments + "/gb-*.seg")
 
     def start(self, deny, *options):
         environment = dict(os.environ, **deny)
