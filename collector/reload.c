@@ -16,7 +16,8 @@
 #include "collector/say.h"
 
 #define MS 1000000
-#define REOPEN_NS (100 * MS) /* requests that come closer together are one */
+#define REOPEN_NS (100 * MS)  /* requests that come closer together are one */
+#define LAST_NS (4000ll * MS) /* beyond the deadline: more than those that leave are given */
 
 static const char *text_of(const struct collector *collector)
 {
@@ -122,7 +123,8 @@ void reload_finish(struct collector *collector, int64_t deadline_ns)
 {
     if (collector->changing)
         fanout_change_hurry(collector->fanout, deadline_ns);
-    while (collector->changing) {
+    /* a step that finds no memory is tried again, but no end waits for it: what is not opened by then never is */
+    while (collector->changing && clock_mono_now() < deadline_ns + LAST_NS) {
         bring_on(collector);
         nanosleep(&(struct timespec){.tv_nsec = MS}, NULL);
     }
