@@ -116,6 +116,40 @@ static void full_ring_is_counted_and_told_in_its_place(void **state)
     munmap(tally, sizeof *tally);
 }
 
+/* FAULTS 26: as long as the collector stands still, workers go on and count what they drop; then it goes on, as if nothing had been. */
+static void stopped_collector_recovers(void **state)
+{
+    (void)state;
+    char spec[256];
+    const char *log = place_path(&place, "log");
+    snprintf(spec, sizeof spec, "log:path=%s", log);
+    pid_t pid = collector(&place, (const char *const[]){spec, NULL});
+    struct tally *tally = tally_map(&place, "tally"), *later = tally_map(&place, "later");
+    setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "16384", 1);
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    pid_t w = worker(&place, "tally", 2, 20000, 20000, 3000, "");
+    assert_int_equal(finish(w, 0), 0);
+    unsetenv("GEMINI_BATCH_TELEMETRY_RING_BYTES");
+    pid_t next = worker(&place, "later", 1, 1000, 1000, 0, "");
+    assert_int_equal(finish(next, 0), 0);
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    assert_int_equal(finish(pid, SIGTERM), 0);
+    log_read((const char *const[]){log, NULL}, &report);
+    const struct log_worker *line = log_worker_of(&report, w), *after = log_worker_of(&report, next);
+    assert_non_null(line);
+    assert_non_null(after);
+    assert_true(line->finished && after->finished);
+    assert_int_equal(line->attempted, returned(tally));
+    assert_true(line->dropped > line->delivered && line->delivered > 0);
+    assert_int_equal(line->delivered + line->dropped, line->attempted);
+    assert_int_equal(line->counters, line->delivered);
+    assert_true(after->attempted == returned(later) && after->delivered == after->attempted && after->dropped == 0);
+    assert_int_equal(report.duplicates, 0);
+    assert_int_equal(report.torn, 0);
+    munmap(tally, sizeof *tally);
+    munmap(later, sizeof *later);
+}
+
 static void forks_and_their_children_each_have_their_own(void **state)
 {
     (void)state;
@@ -213,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ten_million_from_four_times_four, setup, teardown),
         cmocka_unit_test_setup_teardown(full_ring_is_counted_and_told_in_its_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(stopped_collector_recovers, setup, teardown),
         cmocka_unit_test_setup_teardown(forks_and_their_children_each_have_their_own, setup, teardown),
         cmocka_unit_test_setup_teardown(late_collector_takes_what_the_rings_held, setup, teardown),
         cmocka_unit_test_setup_teardown(short_lived_threads_share_few_rings, setup, teardown),

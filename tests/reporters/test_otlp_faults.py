@@ -73,11 +73,18 @@ for status, cause in ((400, "http_400"), (401, "http_4xx"), (404, "http_4xx"), (
     check("requests", len(seen), 1)
     check("said", f"HTTP {status}: nope" in said, True)
 
-for status in (429, 502, 503, 504):
+pauses = []
+for status in (429, 502, 503, 504) * 2:
     case(f"{status} is tried again")
     count, causes, seen, said = run(metrics(answer(status), answer(200)))
     check("dropped", causes, {})
     check("requests", len(seen), 2)
+    pauses.append(seen[1][3] - seen[0][3])
+
+case("the pause has jitter")
+# without chance all would last 0.5 s and more; with it so do all of 8 never, or, where 50 ms are lost each time, once in 100,000 runs
+check("half of it is sure", min(pauses) >= 0.24, True)
+check("the rest is chance", min(pauses) < 0.49, True)
 
 case("Retry-After is waited for")
 count, causes, seen, said = run(metrics(answer(429, b"", "Retry-After: 2"), answer(200)))
