@@ -74,17 +74,25 @@ for status, cause in ((400, "http_400"), (401, "http_4xx"), (404, "http_4xx"), (
     check("said", f"HTTP {status}: nope" in said, True)
 
 pauses = []
-for status in (429, 502, 503, 504) * 2:
-    case(f"{status} is tried again")
+
+
+def tried_again(status):
     count, causes, seen, said = run(metrics(answer(status), answer(200)))
     check("dropped", causes, {})
     check("requests", len(seen), 2)
     pauses.append(seen[1][3] - seen[0][3])
 
+
+for status in (429, 502, 503, 504):
+    case(f"{status} is tried again")
+    tried_again(status)
+
 case("the pause has jitter")
-# without chance all would last 0.5 s and more; with it so do all of 8 never, or, where 50 ms are lost each time, once in 100,000 runs
+# without chance every one would last 0.5 s and more; a slow machine adds to each, so one that is shorter is waited for
+while min(pauses) >= 0.49 and len(pauses) < 40:
+    tried_again(503)
+check("one is shorter", min(pauses) < 0.49, True)
 check("half of it is sure", min(pauses) >= 0.24, True)
-check("the rest is chance", min(pauses) < 0.49, True)
 
 case("Retry-After is waited for")
 count, causes, seen, said = run(metrics(answer(429, b"", "Retry-After: 2"), answer(200)))
