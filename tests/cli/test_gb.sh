@@ -102,7 +102,7 @@ check 'several workers' says err '2 workers'
 # in_background COMMAND...: in $pid; returns when it has said "waiting".
 in_background() {
     : >"$work/out"
-    env --default-signal=INT "$@" >"$work/out" 2>"$work/err" &
+    env --default-signal=INT,HUP "$@" >"$work/out" 2>"$work/err" &
     pid=$!
     wait_for grep -q waiting "$work/out"
 }
