@@ -7,13 +7,14 @@ PEERS = ("A scope costs what its two clock reads cost, so a peer that costs 90 t
 WALL = ("No call of it shows: the scopes of a run cost less than 0.02 % of it. What is left is the start of three processes (about 1 ms "
         "each: a segment, a ring, its pages) and the collector's share of busy cores. Where the interval is wider than 1 %, the machine "
         "was too noisy to tell; total CPU, in the table of `app`, says more then")
+NO_TSC = "Where the kernel's clock source is no tsc, the general path is taken (decision 31). "
 TRIED = {
     "demo worker": WALL,
-    "scope / two clock reads": "Where the kernel's clock source is no tsc, the general path is taken (decision 31). Five steps brought it from 1.03 to 1.01 in quiet phases (decisions 11 and 19); beyond that other programs "
+    "scope / two clock reads": NO_TSC + "Five steps brought it from 1.03 to 1.01 in quiet phases (decisions 11 and 19); beyond that other programs "
                                "on the cores show, in the floor as well",
-    "scope, 3 attributes": "Where the kernel's clock source is no tsc, the general path is taken (decision 31). Attributes are encoded in registers, words 0 and 4 first: 1.62 to 1.02 (decision 11), 1.10 with the rest of "
+    "scope, 3 attributes": NO_TSC + "Attributes are encoded in registers, words 0 and 4 first: 1.62 to 1.02 (decision 11), 1.10 with the rest of "
                            "decision 19; -O3 made it slower",
-    "counter / one clock read": "Where the kernel's clock source is no tsc, the general path is taken (decision 31). The record is written where it is published: 174 to 59 instructions (decisions 19 and 26)",
+    "counter / one clock read": NO_TSC + "The record is written where it is published: 174 to 59 instructions (decisions 19 and 26)",
     "gauge / one clock read": "The record is written where it is published: 174 to 59 instructions (decisions 19 and 26)",
     "instructions of a scope": "273 at first, 203 after eleven steps (decisions 11 and 19), 107 after eight more (decision 26). What is left: 49 in the "
                                "begin, 45 in the end, 13 in the caller and both calls; each that could still go would give up something",

@@ -51,7 +51,8 @@ static bool is_last(void)
     return is_child && kill_at && ++calls == kill_at;
 }
 
-static void die(void)
+/* Returns when it has only renamed the file. */
+static void strike(void)
 {
     if (renames) {
         char name[128];
@@ -73,10 +74,10 @@ static void die(void)
     {                                                                                                                  \
         bool last = is_last();                                                                                         \
         if (last && kill_when != AFTER)                                                                                \
-            die();                                                                                                     \
+            strike();                                                                                                  \
         type result = __real_##name arguments;                                                                         \
         if (last)                                                                                                      \
-            die();                                                                                                     \
+            strike();                                                                                                  \
         return result;                                                                                                 \
     }
 
@@ -94,10 +95,10 @@ ssize_t __wrap_write(int fd, const void *from, size_t bytes)
 {
     bool last = is_last();
     if (last && kill_when == BEFORE)
-        die();
+        strike();
     ssize_t result = __real_write(fd, from, last && kill_when == AMID ? bytes * 2 / 3 : bytes);
     if (last)
-        die();
+        strike();
     return result;
 }
 
@@ -107,10 +108,10 @@ ssize_t __wrap_pwrite64(int fd, const void *from, size_t bytes, off_t at)
 {
     bool last = is_last();
     if (last && kill_when == BEFORE)
-        die();
+        strike();
     ssize_t result = __real_pwrite64(fd, from, last && kill_when == AMID ? bytes * 2 / 3 : bytes, at);
     if (last)
-        die();
+        strike();
     return result;
 }
 
