@@ -210,6 +210,7 @@ static void run_worker(const struct stepper *stepper, const char *tally)
     setenv("GEMINI_BATCH_TELEMETRY_DIR", stepper->directory, 1);
     setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "16384", 1);
     setenv("GEMINI_BATCH_TELEMETRY_OVERFLOW", strcmp(stepper->scenario, "overwrite") ? "drop" : "overwrite", 1);
+    setenv("LD_BIND_NOW", "1", 1); /* the dynamic linker's steps are none of an emit */
     execl(stepper->program, stepper->program, tally, stepper->scenario, (char *)NULL);
     perror(stepper->program);
     _exit(127);
@@ -252,16 +253,29 @@ void stepper_start(struct stepper *stepper)
     look_for_file(stepper);
 }
 
+/* What a worker's text says does not change: most of the time of a step goes to system calls of ours. */
+#define KNOWN (1u << 14)
+static struct known {
+    uint64_t address;
+    pid_t pid;
+    bool enters_kernel;
+} known[KNOWN];
+
 /* Does the next instruction enter the kernel? It is noted down as stopped at. */
 static bool enters_kernel(const struct stepper *stepper)
 {
     struct user_regs_struct registers;
+    pid_t pid = (pid_t)stepper->tally->pid;
     if (ptrace(PTRACE_GETREGS, stepper->tid, NULL, &registers))
         fail("its registers");
-    coverage_add((pid_t)stepper->tally->pid, stepper->program, registers.rip);
-    errno = 0;
-    long word = ptrace(PTRACE_PEEKTEXT, stepper->tid, (void *)registers.rip, NULL);
-    return errno == 0 && (word & 0xffff) == 0x050f; /* syscall */
+    struct known *at = &known[registers.rip % KNOWN];
+    if (at->address != registers.rip || at->pid != pid) {
+        coverage_add(pid, stepper->program, registers.rip);
+        errno = 0;
+        long word = ptrace(PTRACE_PEEKTEXT, stepper->tid, (void *)registers.rip, NULL);
+        *at = (struct known){registers.rip, pid, errno == 0 && (word & 0xffff) == 0x050f}; /* syscall */
+    }
+    return at->enters_kernel;
 }
 
 bool stepper_step(struct stepper *stepper, int signal)
@@ -278,6 +292,21 @@ bool stepper_step(struct stepper *stepper, int signal)
     if (kernel)
         look_for_file(stepper);
     return stepper->tally->end == end;
+}
+
+void stepper_finish(struct stepper *stepper, int signal)
+{
+    uint32_t end = stepper->tally->end;
+    time_t deadline = now() + PATIENCE_S;
+    if (ptrace(PTRACE_CONT, stepper->tid, NULL, (void *)(uintptr_t)signal))
+        fail("going on");
+    while (tally_load(&stepper->tally->end) == end) {
+        if (now() > deadline)
+            fail("the round does not end");
+        sched_yield();
+    }
+    if (ptrace(PTRACE_INTERRUPT, stepper->tid, NULL, NULL) || !WIFSTOPPED(wait_for_stop(stepper)))
+        fail("the worker did not stop");
 }
 
 bool stepper_begin(struct stepper *stepper)

@@ -37,6 +37,8 @@ void stepper_start(struct stepper *stepper);
 bool stepper_begin(struct stepper *stepper);
 /* One instruction; `signal`: 0, or one that is delivered first. false: the round, or the thread, has ended. */
 bool stepper_step(struct stepper *stepper, int signal);
+/* The rest of the round at its own speed; `signal` as above. Not for a round that ends the thread. */
+void stepper_finish(struct stepper *stepper, int signal);
 /* Counts the point where it stands, and submits what it would leave. */
 void stepper_judge(struct stepper *stepper);
 /* After stepper_kill: the segment itself goes to the judge. */

@@ -124,11 +124,11 @@ static void each_signal(const struct scenario *scenario)
             goes_on = stepper_step(&stepper, 0);
         if (!goes_on)
             break;
-        int signal = SIGUSR1;
-        while (stepper_step(&stepper, signal)) {
-            signal = 0;
-            if (follow)
+        if (follow) {
+            for (int signal = SIGUSR1; stepper_step(&stepper, signal); signal = 0)
                 stepper_judge(&stepper);
+        } else {
+            stepper_finish(&stepper, SIGUSR1);
         }
         stepper_judge(&stepper);
         signals++;

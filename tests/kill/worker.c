@@ -175,6 +175,11 @@ static void *run_short(void *unused)
     return unused;
 }
 
+static void *run_exiting(void *unused)
+{
+    pthread_exit(unused);
+}
+
 static void in_thread(void *(*run)(void *))
 {
     pthread_t thread;
@@ -250,6 +255,7 @@ static int run(const char *scenario)
         fill(SLOTS - 12);
         rounds(emit_long);
     } else if (!strcmp(scenario, "index_wraps")) {
+        emit_counter(); /* how a ring is made has been seen */
         rounds(emit_long);
     } else if (!strcmp(scenario, "overwrite")) {
         fill(3 * SLOTS);
@@ -260,6 +266,7 @@ static int run(const char *scenario)
         emit_two();
         rounds(emit_two);
     } else if (!strcmp(scenario, "thread_exit")) {
+        in_thread(run_exiting); /* the first one loads a library */
         in_thread(run_leaving);
         while (!tally->leave)
             sched_yield();
