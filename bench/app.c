@@ -153,7 +153,7 @@ static int kernel(const struct app *app, const char *kind)
         snprintf(iterations, sizeof iterations, "%.0f", a_unit < 1 ? 1 : a_unit);
         snprintf(units, sizeof units, "%.0f", seconds * rates[i] / cores());
         fprintf(stderr, "bench-app: %s, %.0f events/s\n", name, rates[i]);
-        if (measure(app, &program, app->quick ? 4 : 7, rates[i]))
+        if (measure(app, &program, app->quick ? 2 : 7, rates[i]))
             return -1;
     }
     return 0;
@@ -174,7 +174,7 @@ static int batch_worker(const struct app *app)
     snprintf(processes, sizeof processes, "%d", cores());
     snprintf(scratch, sizeof scratch, "%s/scratch", app->directory);
     fprintf(stderr, "bench-app: the demo worker\n");
-    int error = measure(app, &program, app->quick ? 16 : 72, 0);
+    int error = measure(app, &program, app->quick ? 8 : 72, 0);
     rmdir(scratch);
     return error;
 }

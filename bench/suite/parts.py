@@ -20,7 +20,7 @@ def part(name, what, quick, full, *programs):
 
 
 PARTS = (
-    part("app", "what a whole program pays: the demo worker and two kernels, all cores busy", 45, 150),
+    part("app", "what a whole program pays: the demo worker and two kernels, all cores busy", 25, 150),
     part("emit", "one call of the library, beside the clock reads that it needs", 8, 40),
     part("peers", "the same job with what one would use instead", 25, 60),
     part("scale", "a call with 1 to n threads and processes; memory", 8, 40),
