@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""FAULTS I6: two days of workers that come and go, as fast as the machine can: the collector's memory, descriptors and mappings, and the
+"""FAULTS I6: a day of workers that come and go, as fast as the machine can: the collector's memory, descriptors and mappings, and the
 files in the segments' directory, are as they were.
 
 A day is 4,300 processes (30,000 a week), each of which has 8 threads one after the other; one in eight is killed, one in eight vanishes.
 They come in 60 batches. After each, once no segment is left, the collector is looked at, when it has put down what it still held of the
 last ones: as many descriptors as ever, or five seconds later. A third of the batches warms it up; in the
 last third nothing may be above what the second third had, but for 10 % of its memory and 4 mappings, since an allocator grows by
-steps: 300 bytes that each worker left behind would be more. In the end each event is in the log once, and
+steps: 600 bytes that each worker left behind would be more. In the end each event is in the log once, and
 was stored in the database, which keeps the newest: else its cache would fill for hours.
 
 usage: test_churn.py COLLECTOR CHURN [--days N]"""
@@ -29,7 +29,7 @@ PATIENCE_S, SETTLE_S = 300, 5
 parser = argparse.ArgumentParser()
 parser.add_argument("collector")
 parser.add_argument("churn")
-parser.add_argument("--days", type=float, default=2)
+parser.add_argument("--days", type=float, default=1)
 arguments = parser.parse_args()
 work = tempfile.mkdtemp(prefix="gb-test-", dir="/dev/shm")
 segments = work + "/segments"
