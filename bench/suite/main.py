@@ -153,7 +153,7 @@ def show(run, directory, compared):
         shown = directory.relative_to(Path.cwd())
     except ValueError:
         shown = directory
-    print(f"\nReport, plots and every sample: {shown}/report.md")
+    print(f"\nReport, plots and every sample: {shown}/report.md", flush=True)
 
 
 def failed(run, options):
@@ -210,7 +210,9 @@ def main(arguments):
     except KeyboardInterrupt:
         run_says("interrupted before anything was measured")
         return INTERRUPTED
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            run_says(f"{error.filename or 'standard output'}: {error.strerror}")
         # what is still to be written at the end goes nowhere, without a word
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
