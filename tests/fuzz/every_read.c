@@ -83,14 +83,12 @@ void *__wrap_mmap64(void *at, size_t bytes, int protection, int flags, int fd, o
     uint8_t *map = __real_mmap64(at, bytes, protection, flags, fd, offset);
     if (map == MAP_FAILED || protection != PROT_READ)
         return map;
-    for (unsigned i = 0; i < MAPS; i++) {
-        if (maps[i].at)
-            continue;
-        maps[i] = (struct map){map, bytes, (size_t)offset};
-        hide(&maps[i]);
-        return map;
-    }
-    CHECK(!"more is mapped than there is room for");
+    unsigned i = 0;
+    while (maps[i].at)
+        CHECK(++i < MAPS);
+    maps[i] = (struct map){map, bytes, (size_t)offset};
+    hide(&maps[i]);
+    return map;
 }
 
 int __wrap_munmap(void *at, size_t bytes)
