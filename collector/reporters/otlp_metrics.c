@@ -164,7 +164,7 @@ static void put_unit(struct protobuf *out, enum otlp_kind kind)
 uint64_t otlp_put_worker(struct protobuf *out, const struct otlp_store *store, struct otlp_worker *worker)
 {
     uint64_t points = 0;
-    if (!worker->sorted)
+    if (!worker->sorted && worker->count)
         qsort(worker->list, worker->count, sizeof(struct otlp_series *), by_metric);
     worker->sorted = true;
     size_t resource = protobuf_begin(out, REQUEST_RESOURCE_METRICS);
