@@ -177,7 +177,7 @@ static void by_the_budget(void)
     }
     CHECK((4u << 20) - sum < GBW_RING_BYTES_MIN);
     CHECK_EQUAL(attempted(), 200);
-    CHECK_EQUAL(dropped(GB_NO_RING), 200 - count);
+    CHECK_EQUAL(dropped(GB_NO_RING) + dropped(GB_BUSY), 200 - count); /* busy: on a machine that is */
 }
 
 static void by_the_budget_says_once(void **state)
