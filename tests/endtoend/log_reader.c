@@ -76,6 +76,7 @@ static void read_worker_line(struct log_worker *worker, const char *line)
     number(line, "\"delivered\":", &worker->delivered);
     worker->dropped = dropped_sum(line);
     number(line, "\"busy\":", &worker->busy);
+    number(line, "\"attributes_left_out\":", &worker->attributes_left_out);
     const char *how = strstr(line, "\"how\":\"");
     assert_non_null(how);
     sscanf(how + strlen("\"how\":\""), "%15[a-z]", worker->how);
@@ -115,7 +116,9 @@ static void read_line(struct log_report *report, struct position *position, cons
     }
     worker->counters++;
     report->counters++;
-    if (!number(line, "\"i\":", &i) || !number(line, "\"check\":", &check) || check != payload_check(i))
+    if (!number(line, "\"i\":", &i) || !number(line, "\"check\":", &check))
+        report->bare++;
+    else if (check != payload_check(i))
         report->torn++;
 }
 
@@ -136,6 +139,10 @@ void log_read(const char *const paths[], struct log_report *ret_report)
         fclose(file);
     }
     free(line);
+    uint64_t left_out = 0;
+    for (unsigned i = 0; i < ret_report->workers; i++)
+        left_out += ret_report->worker[i].attributes_left_out;
+    ret_report->torn += ret_report->bare > left_out ? ret_report->bare - left_out : 0;
 }
 
 const struct log_worker *log_worker_of(const struct log_report *report, pid_t pid)

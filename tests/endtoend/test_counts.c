@@ -97,7 +97,10 @@ static void full_ring_is_counted_and_told_in_its_place(void **state)
     snprintf(spec, sizeof spec, "log:path=%s", log);
     pid_t pid = collector(&place, (const char *const[]){spec, NULL});
     struct tally *tally = tally_map(&place, "tally");
+    assert_int_equal(kill(pid, SIGSTOP), 0); /* until the rings have run over, however slow the worker is */
     pid_t w = worker(&place, "tally", 2, 200000, 20000, 3000, "");
+    WAIT_FOR(returned(tally) >= 20000);
+    assert_int_equal(kill(pid, SIGCONT), 0);
     assert_int_equal(finish(w, 0), 0);
     unsetenv("GEMINI_BATCH_TELEMETRY_RING_BYTES");
     assert_int_equal(finish(pid, SIGTERM), 0);
