@@ -10,7 +10,7 @@ The case `worker` (FAULTS 7) lets a worker's library have no file and no mapping
 two processes says one sentence at most, and what it counts is what a collector finds.
 
 usage: test_denied.py COLLECTOR MAKE_SEGMENTS WORKER DENY.so [--all | --some N] [--case NAME]... [--at K] [--wrap COMMAND]
-By default each of the first 30 allocations of a case, and some of the rest; --all: each. --wrap: a command to run what is harmed by.
+By default each of the first 8 allocations of a case, and 8 of the rest; --all: each. --wrap: a command to run what is harmed by.
 """
 import argparse
 import concurrent.futures
@@ -262,7 +262,7 @@ def main():
     parser.add_argument("deny")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--case", action="append", choices=CASES)
-    parser.add_argument("--some", type=int, default=24, help="of each case")
+    parser.add_argument("--some", type=int, default=16, help="of each case")
     parser.add_argument("--at", type=int)
     parser.add_argument("--wrap", default="")
     arguments = parser.parse_args()
