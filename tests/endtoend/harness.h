@@ -73,6 +73,7 @@ struct log_worker {
     uint64_t counters, timings, lost, unfinished; /* lines; lost: the sum that the lost lines tell */
     uint64_t attempted, delivered, dropped, busy; /* of its finished line; busy: a part of dropped */
     uint64_t attributes_left_out;                 /* of it too */
+    uint64_t bare;                                /* events without payload */
     bool started, finished;
     char how[16];
 };
@@ -81,8 +82,7 @@ struct log_report {
     unsigned workers;
     uint64_t lines, counters, timings;
     uint64_t duplicates; /* a (segment, ring, seq) that is not above the one before */
-    uint64_t torn;       /* payload is not f(i), or a line that is no whole object */
-    uint64_t bare;       /* no payload: torn as well, beyond those of which workers say that they left attributes out */
+    uint64_t torn;       /* payload is not f(i), or a line that is no whole object, or bare without excuse */
 };
 /* Reads one or several files in order (NULL-terminated). */
 void log_read(const char *const paths[], struct log_report *ret_report);

@@ -14,6 +14,9 @@
 #include "gb/wire.h"
 #include "tests/endtoend/harness.h"
 
+/* First events of threads may lack an attribute whose key waited for the lock in vain; the worker counts it. */
+#define BARE_MOST 8u
+
 /* The last sequence of each ring of each worker, plus one. */
 struct position {
     uint64_t next[LOG_WORKERS][64];
@@ -117,7 +120,7 @@ static void read_line(struct log_report *report, struct position *position, cons
     worker->counters++;
     report->counters++;
     if (!number(line, "\"i\":", &i) || !number(line, "\"check\":", &check))
-        report->bare++;
+        worker->bare++;
     else if (check != payload_check(i))
         report->torn++;
 }
@@ -139,10 +142,11 @@ void log_read(const char *const paths[], struct log_report *ret_report)
         fclose(file);
     }
     free(line);
-    uint64_t left_out = 0;
-    for (unsigned i = 0; i < ret_report->workers; i++)
-        left_out += ret_report->worker[i].attributes_left_out;
-    ret_report->torn += ret_report->bare > left_out ? ret_report->bare - left_out : 0;
+    for (unsigned i = 0; i < ret_report->workers; i++) {
+        const struct log_worker *worker = &ret_report->worker[i];
+        if (worker->bare > worker->attributes_left_out || worker->bare > BARE_MOST)
+            ret_report->torn += worker->bare;
+    }
 }
 
 const struct log_worker *log_worker_of(const struct log_report *report, pid_t pid)
