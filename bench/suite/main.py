@@ -3,6 +3,7 @@
 stderr. Exit status: 0, 1 failure or a regression with --compare, 2 usage, 130 interrupted."""
 import argparse
 import datetime
+import errno
 import os
 import signal
 import sys
@@ -38,6 +39,14 @@ parts (all, when none is named):
 
 class UsageError(Exception):
     pass
+
+
+class OutputError(Exception):
+    """Standard output takes nothing."""
+
+    def __init__(self, reason):
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Parser(argparse.ArgumentParser):
@@ -153,7 +162,7 @@ def show(run, directory, compared):
         shown = directory.relative_to(Path.cwd())
     except ValueError:
         shown = directory
-    print(f"\nReport, plots and every sample: {shown}/report.md", flush=True)
+    print(f"\nReport, plots and every sample: {shown}/report.md")
 
 
 def failed(run, options):
@@ -178,7 +187,7 @@ def execute(options):
     else:
         run, directory, broken = measure(options)
     compared, worse = write(run, directory, old)
-    show(run, directory, compared)
+    output(show, run, directory, compared)
     if options.readme:
         readme.update(run, ROOT)
     if run.interrupted and not options.recorded:
@@ -189,6 +198,15 @@ def execute(options):
     return 1 if worse or trouble else 0
 
 
+def output(write, *arguments):
+    """Calls what does nothing but print."""
+    try:
+        write(*arguments)
+        sys.stdout.flush()
+    except OSError as reason:
+        raise OutputError(reason) from reason
+
+
 def main(arguments):
     try:
         options = parse(arguments)
@@ -197,12 +215,11 @@ def main(arguments):
         return 2
     try:
         if options.help:
-            print(USAGE.format(parts=parts_text()))
+            output(print, USAGE.format(parts=parts_text()))
         elif options.list:
-            list_parts()
+            output(list_parts)
         else:
             return execute(options)
-        sys.stdout.flush()
         return 0
     except (BuildError, store.StoreError, readme.ReadmeError) as error:
         run_says(str(error))
@@ -210,9 +227,9 @@ def main(arguments):
     except KeyboardInterrupt:
         run_says("interrupted before anything was measured")
         return INTERRUPTED
-    except OSError as error:
-        if not isinstance(error, BrokenPipeError):
-            run_says(f"{error.filename or 'standard output'}: {error.strerror}")
+    except OutputError as error:
+        if error.reason.errno != errno.EPIPE:
+            run_says(f"standard output: {error.reason.strerror}")
         # what is still to be written at the end goes nowhere, without a word
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
