@@ -2,7 +2,8 @@
 /*
  * FAULTS 12, at every read. What the collector maps of a segment (scene.h) is hidden from it: each of its reads faults, is noted, and runs
  * alone, by single step. First all reads are noted. Then, for each place that is read, everything is read once more, and just before
- * that read the worker's bytes become others: of each of three kinds, for good, or for this one read only.
+ * that read the worker's bytes become others: of each of three kinds, for good, or for this one read only. Not the fold tables, which one loop
+ * copies whole, and of the second ring only that it is read.
  *
  * Must hold: no byte of a record, a frame, a name or a text is fetched twice; and whatever changes, each event that comes out is whole
  * (reading.h). x86-64: on other processors a process cannot step itself. One thread.
@@ -199,7 +200,7 @@ static bool is_frame(size_t offset)
            offset - scene->part[SCENE_PRODUCER].offset >= offsetof(struct gbw_producer, frame);
 }
 
-/* All but texts is fetched in words of 8 bytes. */
+/* All but texts is fetched in words of 8 bytes: a name's entry by the compilers' choice. */
 static size_t word_of(size_t offset)
 {
     return is_in(SCENE_TEXT, offset) ? offset : offset & ~(size_t)7;
@@ -258,7 +259,7 @@ static bool is_in_scene(size_t offset)
     return false;
 }
 
-/* Before each read of something new; where nothing has ever been written, nothing changes. Returns how many there are. */
+/* Before each first read of a part of the scene. Returns how many there are. */
 static unsigned change_everywhere(void)
 {
     unsigned runs = 0;

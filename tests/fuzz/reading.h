@@ -13,7 +13,7 @@
 #define READING_RINGS 2u /* are read; what others have is the same code */
 
 struct reading {
-    bool moving; /* another thread changes the segment meanwhile: sums of it need not agree */
+    bool moving;                                   /* it changes while it is read: sums of it need not agree */
     void (*between)(void *context, unsigned pass); /* after each pass over a ring; may be NULL */
     void *context;
 };

@@ -307,6 +307,7 @@ void stepper_finish(struct stepper *stepper, int signal)
     }
     if (ptrace(PTRACE_INTERRUPT, stepper->tid, NULL, NULL) || !WIFSTOPPED(wait_for_stop(stepper)))
         fail("the worker did not stop");
+    look_for_file(stepper);
 }
 
 bool stepper_begin(struct stepper *stepper)
