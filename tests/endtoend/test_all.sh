@@ -85,7 +85,8 @@ open(path, "w").write(text)
 PYTHON
 JOB
 
-"$gb" run -o "$work/report" --envelope "$work/envelope" \
+# rings that hold all of it: single events are compared here, however slow the collector is
+GEMINI_BATCH_TELEMETRY_RING_BYTES=16M "$gb" run -o "$work/report" --envelope "$work/envelope" \
     --reporter "log:path=$work/log" \
     --reporter "log:path=$work/compact,fields=compact,format=logfmt" \
     --reporter "exec:command=cat > $work/exec" \
