@@ -88,7 +88,7 @@ static void ten_million_from_four_times_four(void **state)
     free(text);
 }
 
-static bool says(const char *path, const char *what)
+static bool file_says(const char *path, const char *what)
 {
     if (access(path, R_OK))
         return false;
@@ -111,7 +111,7 @@ static void full_ring_is_counted_and_told_in_its_place(void **state)
     pid_t w = worker(&place, "tally", 2, 0, 20000, 3000, "");
     WAIT_FOR(returned(tally) >= 20000);
     assert_int_equal(kill(pid, SIGCONT), 0);
-    WAIT_FOR(says(log, "telemetry.lost"));
+    WAIT_FOR(file_says(log, "telemetry.lost"));
     __atomic_store_n(&tally->stop, 1, __ATOMIC_RELAXED);
     assert_int_equal(finish(w, 0), 0);
     unsetenv("GEMINI_BATCH_TELEMETRY_RING_BYTES");

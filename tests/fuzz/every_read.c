@@ -117,14 +117,14 @@ static void copy_parts(const uint8_t *from)
         memcpy(scene->fake->map + scene->part[i].offset, from + scene->part[i].offset, scene->part[i].length);
 }
 
-/* False: it is none of ours, or shown already. */
+/* Of one of the maps. False: it is shown already. */
 static bool show_page(uint8_t *at)
 {
     uint8_t *page = at - (uintptr_t)at % GBW_PAGE;
     unsigned free_place = 0;
     while (shown[free_place] && shown[free_place] != page)
         CHECK(++free_place < sizeof(shown) / sizeof(shown[0]));
-    if (shown[free_place] || !map_of(at))
+    if (shown[free_place])
         return false;
     shown[free_place] = page;
     allow(page, true);
@@ -155,11 +155,11 @@ static void on_fault(int number, siginfo_t *info, void *context)
 {
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     uint8_t *at = info->si_addr;
-    if (!show_page(at)) {
+    const struct map *map = map_of(at);
+    if (!map || !show_page(at)) {
         signal(number, SIG_DFL); /* it comes again, and ends us */
         return;
     }
-    const struct map *map = map_of(at);
     registers[REG_EFL] |= TRAP_FLAG;
     if (!(registers[REG_ERR] & WRITE_FAULT))
         note_read(map->offset + (size_t)(at - map->at));

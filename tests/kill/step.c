@@ -235,6 +235,14 @@ static int wait_for_stop(const struct stepper *stepper)
     return status;
 }
 
+/* The seized thread, which runs. */
+static void stop(struct stepper *stepper)
+{
+    if (ptrace(PTRACE_INTERRUPT, stepper->tid, NULL, NULL) || !WIFSTOPPED(wait_for_stop(stepper)))
+        fail("the worker did not stop");
+    look_for_file(stepper);
+}
+
 void stepper_start(struct stepper *stepper)
 {
     char path[128];
@@ -245,12 +253,9 @@ void stepper_start(struct stepper *stepper)
     if (stepper->pid == 0)
         run_worker(stepper, path);
     await_thread(stepper);
-    if (ptrace(PTRACE_SEIZE, stepper->tid, NULL, PTRACE_O_EXITKILL) ||
-        ptrace(PTRACE_INTERRUPT, stepper->tid, NULL, NULL))
+    if (ptrace(PTRACE_SEIZE, stepper->tid, NULL, PTRACE_O_EXITKILL))
         fail("ptrace");
-    if (!WIFSTOPPED(wait_for_stop(stepper)))
-        fail("the worker did not stop");
-    look_for_file(stepper);
+    stop(stepper);
 }
 
 /* What a worker's text says does not change: most of the time of a step goes to system calls of ours. */
@@ -305,9 +310,7 @@ void stepper_finish(struct stepper *stepper, int signal)
             fail("the round does not end");
         sched_yield();
     }
-    if (ptrace(PTRACE_INTERRUPT, stepper->tid, NULL, NULL) || !WIFSTOPPED(wait_for_stop(stepper)))
-        fail("the worker did not stop");
-    look_for_file(stepper);
+    stop(stepper);
 }
 
 bool stepper_begin(struct stepper *stepper)
