@@ -20,24 +20,10 @@
 #include "collector/collector.h"
 #include "collector/freeze.h"
 #include "gb/wire.h"
-#include "tests/kill/tally.h"
 
 #define CASES_MAX 400000u
-#define RINGS_MAX 4u
 #define PATIENCE_NS 60000000000ll
 #define SAID_MAX 20u
-
-struct verdict {
-    struct expected expected;
-    struct gb_account account;
-    uint64_t events, timings, unfinished, handled; /* timings: of scopes */
-    uint64_t next_seq[RINGS_MAX], next_payload[RINGS_MAX], lost[RINGS_MAX];
-    uint64_t first_payload; /* of the first ring, less what was told as lost before it */
-    const char *wrong;      /* the first thing */
-    bool met[RINGS_MAX];
-    bool started;
-    _Atomic bool finished;
-};
 
 static struct verdict *verdicts;
 static unsigned submitted;
@@ -48,129 +34,20 @@ static struct collector *collector;
 static pthread_t control;
 static struct reporter_spec spec;
 
-static void object(struct verdict *verdict, const char *what)
-{
-    if (!verdict->wrong)
-        verdict->wrong = what;
-}
-
-static const struct gb_event_attr *find(const struct gb_event *event, const char *key)
-{
-    for (unsigned i = 0; i < event->attr_count; i++)
-        if (!strcmp(event->attrs[i].key->text, key))
-            return &event->attrs[i];
-    return NULL;
-}
-
-static uint64_t number(const struct gb_event_attr *attr)
-{
-    return attr->value.type == GB_VALUE_INT ? (uint64_t)attr->value.as.i : attr->value.as.u;
-}
-
-/* I5 */
-static void check_text(struct verdict *verdict, const struct gb_event_attr *attr, uint64_t n)
-{
-    bool whole = attr->value.type == GB_VALUE_TEXT && attr->value.length == TEXT_LENGTH;
-    for (unsigned i = 0; whole && i < TEXT_LENGTH; i++)
-        whole = attr->value.as.text[i] == payload_byte(n, i);
-    if (!whole)
-        object(verdict, "I5: a text is torn");
-}
-
-static void check_payload(struct verdict *verdict, const struct gb_event *event, uint64_t n)
-{
-    const struct gb_event_attr *check = find(event, "check"), *text = find(event, "text"), *more = find(event, "more");
-    if (!check || number(check) != payload_check(n))
-        object(verdict, "I5: payload and check disagree");
-    if (text)
-        check_text(verdict, text, n);
-    if (more)
-        check_text(verdict, more, n);
-}
-
-/* I3: every gap of the payloads is what the lost record before it says. */
-static void check_counter(struct verdict *verdict, const struct gb_run *run, const struct gb_event *event)
-{
-    const struct gb_event_attr *i = find(event, "i");
-    uint32_t ring = run->ring;
-    if (!i) {
-        object(verdict, "I5: a counter without its payload");
-        return;
-    }
-    uint64_t n = number(i);
-    check_payload(verdict, event, n);
-    if (verdict->met[ring] && n != verdict->next_payload[ring] + verdict->lost[ring])
-        object(verdict, "I3: a gap that was not told, or is not there");
-    if (!verdict->met[ring] && ring == 0)
-        verdict->first_payload = n - verdict->lost[ring];
-    verdict->met[ring] = true;
-    verdict->next_payload[ring] = n + 1;
-    verdict->lost[ring] = 0;
-}
-
-static void record_event(struct verdict *verdict, const struct gb_run *run, const struct gb_event *event)
-{
-    uint32_t ring = run->ring;
-    bool open = (event->flags & GB_EVENT_UNFINISHED) && !(event->flags & GB_EVENT_ABANDONED);
-    if (ring >= RINGS_MAX) {
-        object(verdict, "a ring that no worker made");
-        return;
-    }
-    if (event->kind == GB_EVENT_LOST) {
-        for (unsigned i = 0; i < GB_WORKER_CAUSES; i++)
-            if (i != GBW_BAD_VALUE) /* has no payload of its own */
-                verdict->lost[ring] += event->as.account->dropped[i];
-        return;
-    }
-    if (event->seq < verdict->next_seq[ring])
-        object(verdict, "I3, I4: sequences do not rise");
-    verdict->next_seq[ring] = event->seq + 1;
-    verdict->unfinished += open;
-    verdict->events += !open;
-    if (event->kind == GB_EVENT_TIMING) {
-        verdict->timings += !open && !(event->flags & GB_EVENT_DETACHED) && strcmp(event->path->name, "elsewhere") != 0;
-        if (!strcmp(event->path->name, "outer"))
-            check_payload(verdict, event, 7);
-    } else if (event->kind == GB_EVENT_COUNTER) {
-        if (!strcmp(event->path->name, "n"))
-            check_counter(verdict, run, event);
-        else
-            verdict->handled += !strcmp(event->path->name, "handled");
-    }
-}
-
 static struct verdict *verdict_of(const struct gb_worker *worker)
 {
     unsigned index;
     return worker && sscanf(worker->segment + 24, "%8x", &index) == 1 && index < CASES_MAX ? &verdicts[index] : NULL;
 }
 
-static void record_run(const struct gb_run *run)
-{
-    struct verdict *verdict = verdict_of(run->worker);
-    for (uint32_t i = 0; verdict && i < run->count; i++) {
-        const struct gb_event *event = &run->events[i];
-        if (atomic_load_explicit(&verdict->finished, memory_order_relaxed)) {
-            object(verdict, "something was told after the end");
-        } else if (event->kind == GB_EVENT_STARTED) {
-            if (verdict->started)
-                object(verdict, "I4: its start was told twice");
-            verdict->started = true;
-        } else if (event->kind == GB_EVENT_FINISHED) {
-            verdict->account = *event->as.account;
-            atomic_store_explicit(&verdict->finished, true, memory_order_release);
-            atomic_fetch_add(&done, 1);
-        } else if (run->ring_known) {
-            record_event(verdict, run, event);
-        }
-    }
-}
-
 static void record_batch(void *self, const struct gb_batch *batch)
 {
     (void)self;
-    for (uint32_t i = 0; i < batch->run_count; i++)
-        record_run(&batch->runs[i]);
+    for (uint32_t i = 0; i < batch->run_count; i++) {
+        struct verdict *verdict = verdict_of(batch->runs[i].worker);
+        if (verdict && verdict_record(verdict, &batch->runs[i]))
+            atomic_fetch_add(&done, 1);
+    }
 }
 
 static int open_reporter(const struct gb_reporter_setup *setup, void **ret_self)
@@ -293,12 +170,15 @@ static void freeze(int from_directory, const char *path, const char *name)
     struct attach_result result = {0};
     struct segment *segment = NULL;
     snprintf(file, sizeof file, "%.*s" GBW_RECORDING_SUFFIX, (int)strlen(name) - (int)strlen(GBW_SEGMENT_SUFFIX), name);
-    if (renameat(from_directory, path, recordings_fd, file) ||
-        segment_attach(recordings_fd, file, geteuid(), &result, &segment) ||
-        freeze_recording(segment, GBW_VANISHED, recordings_fd) || unlinkat(recordings_fd, file, 0)) {
-        fprintf(stderr, "a recording cannot be frozen: %s\n", result.why);
+    if (renameat(from_directory, path, recordings_fd, file))
+        fail(path);
+    if (segment_attach(recordings_fd, file, geteuid(), &result, &segment)) {
+        fprintf(stderr, "%s: a recording cannot be attached: %s\n", file, result.why);
         exit(1);
     }
+    errno = -freeze_recording(segment, GBW_VANISHED, recordings_fd);
+    if (errno || unlinkat(recordings_fd, file, 0))
+        fail(file);
     segment_detach(segment);
 }
 
@@ -337,44 +217,6 @@ struct expected *judge_submit_itself(int fd, const char *path)
     return submit(fd, AT_FDCWD, path);
 }
 
-static uint64_t dropped_of(const struct gb_account *account)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < GB_WORKER_CAUSES; i++)
-        sum += account->dropped[i];
-    return sum;
-}
-
-static void check(struct verdict *verdict)
-{
-    const struct expected *expected = &verdict->expected;
-    const struct gb_account *account = &verdict->account;
-    uint64_t settled = account->delivered + expected->taken_before + dropped_of(account);
-    if (!atomic_load(&verdict->finished))
-        object(verdict, "its end was never told");
-    else if (settled < expected->returned)
-        object(verdict, "I1: an emit that returned is nowhere");
-    else if (settled > expected->begun)
-        object(verdict, "I1: more events than were begun");
-    else if (account->attempted - settled > 1)
-        object(verdict, "I2: the sums disagree by more than the one in flight");
-    else if (account->delivered != verdict->events)
-        object(verdict, "I2: the ledger says another number than was delivered");
-    else if (verdict->met[0] && expected->first_payload != UINT64_MAX &&
-             verdict->first_payload != expected->first_payload)
-        object(verdict, "I3: a gap before the first event that was not told, or is not there");
-    else if (account->malformed)
-        object(verdict, "I5: malformed records");
-    else if (account->unfinished != verdict->unfinished)
-        object(verdict, "the ledger says another number of open scopes");
-    else if (expected->scopes_least == UINT64_MAX)
-        return;
-    else if (verdict->unfinished + verdict->timings < expected->scopes_begun)
-        object(verdict, "a scope that had begun vanished");
-    else if (verdict->unfinished + verdict->timings > expected->scopes_least + 1)
-        object(verdict, "a scope was told twice");
-}
-
 unsigned judge_end(void)
 {
     unsigned violations = 0;
@@ -384,17 +226,17 @@ unsigned judge_end(void)
     collector_free(collector);
     for (unsigned i = 0; i < submitted; i++) {
         struct verdict *verdict = &verdicts[i];
-        check(verdict);
-        if (!verdict->wrong)
+        const char *wrong = verdict_wrong(verdict);
+        if (!wrong)
             continue;
         if (violations++ < SAID_MAX)
             fprintf(
                 stderr,
                 "%s, instruction %llu: %s (attempted %llu, delivered %llu, dropped %llu; begun %llu, returned %llu, "
                 "scopes %llu; told %llu events, %llu timings, %llu open)\n",
-                verdict->expected.scenario, (unsigned long long)verdict->expected.point, verdict->wrong,
+                verdict->expected.scenario, (unsigned long long)verdict->expected.point, wrong,
                 (unsigned long long)verdict->account.attempted, (unsigned long long)verdict->account.delivered,
-                (unsigned long long)dropped_of(&verdict->account), (unsigned long long)verdict->expected.begun,
+                (unsigned long long)verdict_dropped(verdict), (unsigned long long)verdict->expected.begun,
                 (unsigned long long)verdict->expected.returned, (unsigned long long)verdict->expected.scopes_begun,
                 (unsigned long long)verdict->events, (unsigned long long)verdict->timings,
                 (unsigned long long)verdict->unfinished);

@@ -210,6 +210,7 @@ static void run_worker(const struct stepper *stepper, const char *tally)
     setenv("GEMINI_BATCH_TELEMETRY_DIR", stepper->directory, 1);
     setenv("GEMINI_BATCH_TELEMETRY_RING_BYTES", "16384", 1);
     setenv("GEMINI_BATCH_TELEMETRY_OVERFLOW", strcmp(stepper->scenario, "overwrite") ? "drop" : "overwrite", 1);
+    setenv("GEMINI_BATCH_TELEMETRY_CLOCK", stepper->clock, 1);
     setenv("LD_BIND_NOW", "1", 1); /* the dynamic linker's steps are none of an emit */
     execl(stepper->program, stepper->program, tally, stepper->scenario, (char *)NULL);
     perror(stepper->program);

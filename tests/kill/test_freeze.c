@@ -90,7 +90,7 @@ static pid_t start_collector(void)
 
 static unsigned freeze(const char *scenario, uint64_t *ret_stops)
 {
-    struct stepper stepper = {.scenario = scenario, .directory = segments, .program = worker};
+    struct stepper stepper = {.scenario = scenario, .directory = segments, .program = worker, .clock = "tsc"};
     unsigned violations = 0;
     uint64_t steps = 0, stops = 0;
     stepper_start(&stepper);
