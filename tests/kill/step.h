@@ -16,7 +16,7 @@
 
 struct stepper {
     const char *scenario, *directory, *program; /* the segments' directory; the worker */
-    const char *clock; /* of the worker: "tsc": an emit takes the short path where it can; "monotonic": it never can */
+    const char *clock; /* of the worker: "tsc": an emit goes the usual way where it can; "monotonic": it never can */
     pid_t pid, tid;
     volatile struct tally *tally;
     uint64_t points, states;

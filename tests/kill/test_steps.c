@@ -33,7 +33,7 @@ struct scenario {
     void (*run)(const struct scenario *scenario);
     bool takes;     /* the test plays a collector that has taken all of a full ring */
     bool many_open; /* more scopes than the segment shows */
-    bool long_path; /* the library's general one, which an emit takes where the clock is no counter */
+    bool general;   /* the way that every emit takes where the clock is no counter (emit_general) */
 };
 
 static struct stepper start(const struct scenario *scenario)
@@ -41,7 +41,7 @@ static struct stepper start(const struct scenario *scenario)
     struct stepper stepper = {.scenario = scenario->name,
                               .directory = segments,
                               .program = program,
-                              .clock = scenario->long_path ? "monotonic" : "tsc",
+                              .clock = scenario->general ? "monotonic" : "tsc",
                               .many_open = scenario->many_open,
                               .first_payload = strcmp(scenario->name, "overwrite") ? UINT64_MAX : 0};
     stepper_start(&stepper);
@@ -67,7 +67,7 @@ static void take_all(struct stepper *stepper)
 
 static void count(const struct scenario *scenario, const struct stepper *stepper)
 {
-    printf("%-18s%-10s %9llu points %7llu states", scenario->name, scenario->long_path ? " long path" : "",
+    printf("%-18s%-10s %9llu points %7llu states", scenario->name, scenario->general ? " general" : "",
            (unsigned long long)stepper->points, (unsigned long long)stepper->states);
     points += stepper->points;
     states += stepper->states;
@@ -154,12 +154,12 @@ static const struct scenario scenarios[] = {
     {"pooled_ring", each_instruction},
     {"first_scopes", each_instruction},
     {"middle", each_instruction},
-    {"middle", each_instruction, .long_path = true},
+    {"middle", each_instruction, .general = true},
     {"deep", each_instruction, .many_open = true},
     {"last_slot", each_instruction},
-    {"last_slot", each_instruction, .long_path = true},
+    {"last_slot", each_instruction, .general = true},
     {"full", each_instruction},
-    {"full", each_instruction, .long_path = true},
+    {"full", each_instruction, .general = true},
     {"after_full", each_instruction, .takes = true},
     {"multi_record", each_instruction},
     {"multi_record_full", each_instruction},
@@ -168,7 +168,7 @@ static const struct scenario scenarios[] = {
     {"after_fork", each_instruction},
     {"thread_exit", each_instruction},
     {"reentrant", each_signal},
-    {"reentrant", each_signal, .long_path = true},
+    {"reentrant", each_signal, .general = true},
 };
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
 

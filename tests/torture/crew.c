@@ -57,7 +57,7 @@ static void set_sizes(struct round *round, const struct profile *profile)
     else
         unsetenv("GEMINI_BATCH_TELEMETRY_MAX_BYTES");
     setenv("GEMINI_BATCH_TELEMETRY_OVERFLOW", chance_below(&round->chance, 3) ? "drop" : "fold", 1);
-    setenv("GEMINI_BATCH_TELEMETRY_CLOCK", chance_below(&round->chance, 4) ? "auto" : "monotonic", 1);
+    setenv("GEMINI_BATCH_TELEMETRY_CLOCK", chance_below(&round->chance, 4) ? "tsc" : "monotonic", 1);
 }
 
 pid_t crew_worker(struct round *round, const char *profile)
