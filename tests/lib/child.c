@@ -15,7 +15,8 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-#include <gb/telemetry.h>
+#include "lib/process.h"
+#include "lib/rings.h"
 
 char scratch[64];
 
@@ -155,4 +156,28 @@ uint64_t dropped(unsigned cause)
     struct gb_stats stats;
     gb_stats(&stats);
     return stats.dropped[cause];
+}
+
+/* The path of the event in a slot of ring 0, as text. */
+static void path_at(uint64_t slot, char *to, size_t room)
+{
+    const struct gb_thread *thread = rings_at(0);
+    uint32_t id = (uint32_t)(thread->slots[slot & thread->mask].word[0] >> 32), chain[16], depth = 0;
+    size_t at = 0;
+    for (; id; id = process_segment()->names[id].parent)
+        chain[depth++] = id;
+    while (depth--) {
+        const struct gbw_name *name = &process_segment()->names[chain[depth]];
+        at += (size_t)snprintf(to + at, room - at, "%.*s%s", name->length, process_segment()->text + name->text,
+                               depth ? "." : "");
+    }
+}
+
+void expect_path(uint64_t slot, const char *expected)
+{
+    char text[256] = "";
+    path_at(slot, text, sizeof text);
+    if (strcmp(text, expected) != 0)
+        dprintf(2, "%s instead of %s\n", text, expected);
+    CHECK(strcmp(text, expected) == 0);
 }

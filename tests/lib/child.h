@@ -65,4 +65,7 @@ unsigned scratch_count(const char *prefix, uint64_t *ret_bytes);
 uint64_t attempted(void);
 uint64_t dropped(unsigned cause);
 
+/* In a child: the event in this slot of its first ring has that path. */
+void expect_path(uint64_t slot, const char *expected);
+
 #endif

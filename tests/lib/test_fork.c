@@ -1,47 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* fork in every way: the child has a segment of its own, nobody's events mix or vanish. */
 #include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
-#include "lib/names.h"
 #include "lib/process.h"
 #include "lib/rings.h"
 #include "tests/lib/child.h"
-
-/* The path of the event in a slot of ring 0, as text. */
-static void path_at(uint64_t slot, char *to, size_t room)
-{
-    const struct gb_thread *thread = rings_at(0);
-    uint32_t id = (uint32_t)(thread->slots[slot & thread->mask].word[0] >> 32), chain[16], depth = 0;
-    size_t at = 0;
-    for (; id; id = process_segment()->names[id].parent)
-        chain[depth++] = id;
-    while (depth--) {
-        const struct gbw_name *name = &process_segment()->names[chain[depth]];
-        at += (size_t)snprintf(to + at, room - at, "%.*s%s", name->length, process_segment()->text + name->text,
-                               depth ? "." : "");
-    }
-}
-
-static void expect_path(uint64_t slot, const char *expected)
-{
-    char text[256] = "";
-    path_at(slot, text, sizeof text);
-    if (strcmp(text, expected) != 0)
-        dprintf(2, "%s instead of %s\n", text, expected);
-    CHECK(strcmp(text, expected) == 0);
-}
 
 static void emit(unsigned times)
 {
@@ -242,50 +213,6 @@ static void threads_in_the_child(void)
     CHECK_EQUAL(attempted(), 1);
 }
 
-/* No handler runs: the kernel's wiping of the page tells the child. */
-static void raw_clone(void)
-{
-    NOT_UNDER_TSAN();
-    emit(5);
-    GB_SCOPE ("outer") {
-        pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
-        if (pid == 0) {
-            CHECK_EQUAL(gb_switch_.state, GB_UNDECIDED_);
-            emit(3);
-            CHECK_EQUAL(attempted(), 3);
-            CHECK_EQUAL(gb_process.header->ring_count, 1);
-            expect_path(1, "outer.items");
-            _exit(0);
-        }
-        wait_for(pid);
-    }
-    CHECK_EQUAL(attempted(), 6);
-}
-
-/* The child borrows its parent's memory: what needs no slow path is the parent's event, all else is refused. */
-static void vforked(void)
-{
-    NOT_UNDER_TSAN(); /* it makes a fork of it */
-    uint32_t names = 0;
-    emit(5);
-    names = gb_process.header->name_count;
-    pid_t pid = vfork();
-    if (pid == 0) {
-        emit(3);
-        GB_COUNT("a name that is new", 1);
-        _exit(0);
-    }
-    wait_for(pid);
-    CHECK_EQUAL(gb_process.pid, getpid());
-    CHECK_EQUAL(gb_process.header->name_count, names);
-    CHECK_EQUAL(attempted(), 9);
-    CHECK_EQUAL(dropped(GB_BUSY), 1);
-    emit(2);
-    GB_COUNT("another new name", 1);
-    CHECK_EQUAL(attempted(), 12);
-    CHECK_EQUAL(dropped(GB_BUSY), 1);
-}
-
 /* A span that was begun before a fork is the parent's to end. */
 static void spans(void)
 {
@@ -301,41 +228,6 @@ static void spans(void)
     wait_for(pid);
     gb_end(&span);
     CHECK_EQUAL(attempted(), 1);
-}
-
-static pid_t forked_in_handler;
-
-static void fork_in_handler(int number)
-{
-    (void)number;
-    forked_in_handler = fork();
-}
-
-/* A handler that interrupts an emit, forks, and lets the emit go on in the child as well: there it goes on in private memory. */
-static void in_a_handler(void)
-{
-    emit(5);
-    struct gb_thread *self = gb_mine.self;
-    uint64_t tail = self->producer->tail;
-    self->busy = !self->rest; /* inside an emit */
-    gb_mine.ready = NULL;
-    signal(SIGUSR1, fork_in_handler);
-    raise(SIGUSR1);
-    if (forked_in_handler == 0) {
-        __atomic_store_n(&self->producer->tail, tail + 1000, __ATOMIC_RELEASE); /* the emit goes on */
-        self->busy = 0;
-        gb_mine.ready = self->rest;
-        emit(3);
-        CHECK_EQUAL(attempted(), 3);
-        self->producer->tail = 0; /* still private */
-        _exit(0);
-    }
-    wait_for(forked_in_handler);
-    self->busy = 0;
-    gb_mine.ready = self->rest;
-    CHECK_EQUAL(self->producer->tail, tail);
-    emit(1);
-    CHECK_EQUAL(attempted(), 6);
 }
 
 /* A child has let go of everything of its parent's. */
@@ -416,22 +308,16 @@ CHILD_TEST(inside_a_scope)
 CHILD_TEST(nested)
 CHILD_TEST(storm)
 CHILD_TEST(threads_in_the_child)
-CHILD_TEST(raw_clone)
-CHILD_TEST(vforked)
 CHILD_TEST(spans)
-CHILD_TEST(in_a_handler)
 CHILD_TEST(lets_go)
 CHILD_TEST(decided)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(run_simple),         cmocka_unit_test(run_silent_child),
-        cmocka_unit_test(run_inside_a_scope), cmocka_unit_test(run_nested),
-        cmocka_unit_test(run_storm),          cmocka_unit_test(run_threads_in_the_child),
-        cmocka_unit_test(run_raw_clone),      cmocka_unit_test(run_vforked),
-        cmocka_unit_test(run_spans),          cmocka_unit_test(run_in_a_handler),
-        cmocka_unit_test(run_lets_go),        cmocka_unit_test(run_decided),
+        cmocka_unit_test(run_simple), cmocka_unit_test(run_silent_child), cmocka_unit_test(run_inside_a_scope),
+        cmocka_unit_test(run_nested), cmocka_unit_test(run_storm),        cmocka_unit_test(run_threads_in_the_child),
+        cmocka_unit_test(run_spans),  cmocka_unit_test(run_lets_go),      cmocka_unit_test(run_decided),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
