@@ -10,6 +10,7 @@
 
 #include "collector/decode.h"
 #include "collector/utf8.h"
+#include "collector/words.h"
 
 #define LOOK_BACK 128u /* slots: more than one end, or one longjmp over all frames, can publish without popping them */
 
@@ -31,7 +32,7 @@ static void load_frame(const struct ring *ring, uint32_t index, struct frame *re
     const struct gbw_frame_ext *shared = &ring->producer->ext[index];
     uint32_t offset = __atomic_load_n(&shared->offset, __ATOMIC_RELAXED);
     uint32_t length = __atomic_load_n(&shared->length, __ATOMIC_RELAXED);
-    decode_load(&ring->producer->frame[index], &ret_frame->record);
+    words_copy(&ret_frame->record, &ring->producer->frame[index], GBW_SLOT);
     if (length > GBW_EXT_MAX || offset > GBW_ARENA_BYTES || length > GBW_ARENA_BYTES - offset)
         length = 0;
     memcpy(ret_frame->ext, ring->arena + offset % GBW_ARENA_BYTES, length);
@@ -43,7 +44,7 @@ static bool was_published(const struct ring *ring, const struct gbw_record *fram
     uint32_t slots = ring->slots < LOOK_BACK ? ring->slots : LOOK_BACK;
     for (uint32_t i = 1; i <= slots; i++) {
         struct gbw_record record;
-        decode_load(ring->slot + ((ring->taken - i) & (ring->slots - 1)) * GBW_SLOT, &record);
+        words_copy(&record, ring->slot + ((ring->taken - i) & (ring->slots - 1)) * GBW_SLOT, GBW_SLOT);
         if (record_kind(&record) == GBW_TIMING && record_path(&record) == record_path(frame) &&
             record.word[1] == frame->word[1])
             return true;
@@ -112,7 +113,7 @@ static int64_t last_event(const struct ring *ring, const struct timebase *tb)
 {
     for (uint32_t i = 1; i <= GBW_MORE_MAX + 1; i++) {
         struct gbw_record record;
-        decode_load(ring->slot + ((ring->taken - i) & (ring->slots - 1)) * GBW_SLOT, &record);
+        words_copy(&record, ring->slot + ((ring->taken - i) & (ring->slots - 1)) * GBW_SLOT, GBW_SLOT);
         uint32_t kind = record_kind(&record);
         if (kind < GBW_TIMING || kind > GBW_SAMPLE)
             continue;

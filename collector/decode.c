@@ -12,7 +12,9 @@
 #include "collector/attrs.h"
 #include "collector/names.h"
 #include "collector/utf8.h"
+#include "collector/words.h"
 
+#define MORE_WORDS (GBW_MORE_BYTES / 8)
 #define PREFETCH 12 /* slots ahead: what a miss takes, in records */
 
 struct decoder {
@@ -23,13 +25,6 @@ struct decoder {
     struct gb_run *run;
     uint64_t tail, mask;
 };
-
-void decode_load(const void *shared, struct gbw_record *ret_record)
-{
-    const uint64_t *words = shared;
-    for (unsigned i = 0; i < 8; i++)
-        ret_record->word[i] = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
-}
 
 static const struct gb_path *path_of(struct segment *segment, struct paths *paths, uint32_t id)
 {
@@ -124,21 +119,22 @@ static const uint8_t *slot_at(const struct decoder *decoder, uint64_t at)
 }
 
 /* Gathers the continuations of the record at `at`. Returns how many there are; 0: they are broken. */
-static uint32_t load_more(const struct decoder *decoder, uint64_t at, uint8_t ret_ext[GBW_MORE_MAX * GBW_MORE_BYTES])
+static uint32_t load_more(const struct decoder *decoder, uint64_t at, uint64_t ret_ext[GBW_MORE_MAX * MORE_WORDS])
 {
     uint32_t total = 1;
     for (uint32_t i = 1; i <= total; i++) {
-        struct gbw_record words;
         struct gbw_more more;
+        uint64_t head;
         if (at + i == decoder->tail)
             return 0;
-        decode_load(slot_at(decoder, at + i), &words);
-        memcpy(&more, &words, sizeof(more));
+        words_copy(&head, slot_at(decoder, at + i), sizeof(head));
+        memcpy(&more, &head, sizeof(head));
         if (i == 1)
             total = more.total;
         if (more.kind != GBW_MORE || more.index != i || more.total != total || total == 0 || total > GBW_MORE_MAX)
             return 0;
-        memcpy(ret_ext + (i - 1) * GBW_MORE_BYTES, more.bytes, GBW_MORE_BYTES);
+        words_copy(ret_ext + (i - 1) * MORE_WORDS, slot_at(decoder, at + i) + offsetof(struct gbw_more, bytes),
+                   GBW_MORE_BYTES);
     }
     return total;
 }
@@ -147,15 +143,15 @@ static uint32_t load_more(const struct decoder *decoder, uint64_t at, uint8_t re
 static uint32_t decode_long(const struct decoder *decoder, uint64_t at, struct gbw_record *record,
                             struct gb_event *event)
 {
-    uint8_t ext[GBW_MORE_MAX * GBW_MORE_BYTES];
+    uint64_t ext[GBW_MORE_MAX * MORE_WORDS];
     uint32_t more = 0;
     if (attrs_extend(record)) {
         more = load_more(decoder, at, ext);
         if (!more)
             return 0;
     }
-    int error =
-        decode_record(decoder->segment, decoder->paths, record, ext, more * GBW_MORE_BYTES, decoder->batch, event);
+    int error = decode_record(decoder->segment, decoder->paths, record, (const uint8_t *)ext, more * GBW_MORE_BYTES,
+                              decoder->batch, event);
     return error ? 0 : 1 + more;
 }
 
@@ -233,7 +229,7 @@ bool decode_ring(struct ring *ring, struct paths *paths, uint64_t limit, uint64_
         if (batch->view.event_count == BATCH_EVENTS)
             break;
         __builtin_prefetch(slot_at(&decoder, at + PREFETCH));
-        decode_load(slot_at(&decoder, at), &record);
+        words_copy(&record, slot_at(&decoder, at), GBW_SLOT);
         /* kind and, above it, the number of attributes in one look: an event without any */
         if (__builtin_expect((record.word[0] & 0xffff) - GBW_TIMING <= GBW_SAMPLE - GBW_TIMING, 1)) {
             int error = decode_head(ring->segment, paths, &record, event);

@@ -28,9 +28,6 @@ bool decode_ring(struct ring *ring, struct paths *paths, uint64_t limit, uint64_
 int decode_record(struct segment *segment, struct paths *paths, const struct gbw_record *record, const uint8_t *ext,
                   uint32_t ext_bytes, struct batch *batch, struct gb_event *ret_event);
 
-/* Loads a record from shared memory, word by word. */
-void decode_load(const void *shared, struct gbw_record *ret_record);
-
 /* The fields of a record's first word. */
 static inline uint32_t record_kind(const struct gbw_record *record)
 {

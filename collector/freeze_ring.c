@@ -14,19 +14,12 @@
 
 #include "collector/decode.h"
 #include "collector/freeze.h"
+#include "collector/words.h"
 
 #define PIECE 32u           /* slots that are copied between two looks at the mark */
 #define HALF_NS 100000000   /* so long for a half of what a ring can hold, where its worker is very fast, ... */
 #define TRIES_NS 1000000000 /* ... and so long for a window whose beginning is known */
 #define SYNTHETIC 2u        /* slots before the window: a lease and a lost record */
-
-static void copy_words(void *to, const void *from, size_t bytes)
-{
-    uint64_t *into = to;
-    const uint64_t *words = from;
-    for (size_t i = 0; i < bytes / sizeof(*words); i++)
-        into[i] = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
-}
 
 /* Whole events of a copied ring, and what is known of those before. */
 struct window {
@@ -87,7 +80,7 @@ static void count_events(const struct frozen_ring *frozen, struct window *window
 static uint64_t copy_piece(const struct ring *ring, struct frozen_ring *frozen, uint64_t from, uint64_t at)
 {
     for (uint64_t i = from; i != at; i++)
-        copy_words(slot_at(frozen, i), ring->slot + (i & (ring->slots - 1)) * GBW_SLOT, GBW_SLOT);
+        words_copy(slot_at(frozen, i), ring->slot + (i & (ring->slots - 1)) * GBW_SLOT, GBW_SLOT);
     /* pairs with the worker's fence after the mark (P12) */
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     uint64_t whole = __atomic_load_n(&ring->producer->overwriting, __ATOMIC_RELAXED) - ring->slots;
@@ -149,7 +142,7 @@ static uint32_t same_frames(const struct ring *ring, const struct frozen_ring *f
     for (; i < frames && i < GBW_FRAMES; i++) {
         struct gbw_record again;
         struct gbw_frame_ext ext = copy->ext[i];
-        copy_words(&again, &ring->producer->frame[i], sizeof(again));
+        words_copy(&again, &ring->producer->frame[i], sizeof(again));
         if (memcmp(&again, &copy->frame[i], sizeof(again)) ||
             __atomic_load_n(&ring->producer->ext[i].offset, __ATOMIC_RELAXED) != ext.offset ||
             __atomic_load_n(&ring->producer->ext[i].length, __ATOMIC_RELAXED) != ext.length)
@@ -170,8 +163,8 @@ static void copy_producer(const struct ring *ring, enum gbw_how how, struct froz
     uint64_t dropped = 0, counted;
     /* pairs with the worker's release (P6) */
     uint32_t depth = __atomic_load_n(&producer->depth, __ATOMIC_ACQUIRE);
-    copy_words(copy, producer, sizeof(*copy));
-    copy_words(frozen->arena, ring->arena, GBW_ARENA_BYTES);
+    words_copy(copy, producer, sizeof(*copy));
+    words_copy(frozen->arena, ring->arena, GBW_ARENA_BYTES);
     copy->depth = same_frames(ring, frozen, depth);
     for (unsigned i = 0; i < GBW_CAUSES; i++) {
         copy->dropped[i] = __atomic_load_n(&producer->dropped[i], __ATOMIC_ACQUIRE);

@@ -6,22 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/words.h"
+
 #define FIRST_ROOM 64u
 
 /* A broken entry stays empty. */
 static int mirror_entry(const struct segment *segment, struct paths *paths, uint32_t id, struct name_ref *ret_ref)
 {
     struct name_ref ref = {0};
+    uint64_t entry[sizeof(struct gbw_name) / 8];
     struct gbw_name name;
     char text[GBW_NAME_LENGTH_MAX];
-    memcpy(&name, segment->meta + segment->names_offset + (uint64_t)id * segment->name_entry_bytes, sizeof(name));
-    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the copy is what is checked and used */
+    words_copy(entry, segment->meta + segment->names_offset + (uint64_t)id * segment->name_entry_bytes, sizeof(entry));
+    memcpy(&name, entry, sizeof(name));
     *ret_ref = ref;
     if (name.length == 0 || name.length > GBW_NAME_LENGTH_MAX || name.text > segment->text_capacity ||
         name.length > segment->text_capacity - name.text)
         return 0;
     memcpy(text, segment->meta + segment->text_offset + name.text, name.length);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the copy is what is used */
     if (name.kind == GBW_NAME_KEY) {
         ref.key = paths_key(paths, text, name.length);
         if (!ref.key)

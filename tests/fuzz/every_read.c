@@ -200,7 +200,7 @@ static bool is_frame(size_t offset)
            offset - scene->part[SCENE_PRODUCER].offset >= offsetof(struct gbw_producer, frame);
 }
 
-/* All but texts is fetched in words of 8 bytes: a name's entry by the compilers' choice. */
+/* All but texts is fetched in words of 8 bytes. */
 static size_t word_of(size_t offset)
 {
     return is_in(SCENE_TEXT, offset) ? offset : offset & ~(size_t)7;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading what a worker, or whoever may write to its segment, may change meanwhile. In: shared memory. Out: a copy, which alone is checked and
+ * used. Any thread.
+ */
+#ifndef GB_COLLECTOR_WORDS_H
+#define GB_COLLECTOR_WORDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Whole words at an address that is a multiple of 8. Each is fetched once, whatever the compiler thinks: a plain copy it might leave out, and read
+ * each field when it is needed, or twice. */
+static inline void words_copy(void *to, const void *shared, size_t bytes)
+{
+    uint64_t *into = to;
+    const uint64_t *words = shared;
+#pragma GCC unroll 8
+    for (size_t i = 0; i < bytes / sizeof(*words); i++)
+        into[i] = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
+}
+
+#endif
