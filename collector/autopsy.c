@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "collector/decode.h"
+#include "collector/times.h"
 #include "collector/utf8.h"
 #include "collector/words.h"
 
@@ -100,7 +101,7 @@ uint32_t autopsy_ring(struct ring *ring, struct paths *paths, int64_t last_sign_
         if (was_published(ring, &frame.record) || !decode_frame(ring, paths, &frame, batch, event))
             continue;
         event->seq = ring->taken + i;
-        event->as.duration_ns = last_sign_ns > event->start_mono_ns ? last_sign_ns - event->start_mono_ns : 0;
+        event->as.duration_ns = time_between(event->start_mono_ns, last_sign_ns);
         batch->view.event_count++;
         told++;
     }

@@ -10,6 +10,7 @@
 #include "collector/autopsy.h"
 #include "collector/checkpoint.h"
 #include "collector/notice.h"
+#include "collector/times.h"
 
 #include <errno.h>
 
@@ -196,7 +197,8 @@ static bool is_faulted(struct segment *segment)
 static bool waits_for_room(struct taker *taker, const struct segment *segment)
 {
     int64_t now = clock_mono_now();
-    if (taker->final || now - segment->dead_ns > DEAD_WAIT_NS || fanout_pressure(taker->fanout, now) < BEHIND_PERCENT)
+    if (taker->final || time_between(segment->dead_ns, now) > DEAD_WAIT_NS ||
+        fanout_pressure(taker->fanout, now) < BEHIND_PERCENT)
         return false;
     taker->waiting = taker->hurried = true;
     return true;

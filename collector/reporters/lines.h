@@ -102,10 +102,4 @@ static inline char *line_copy(char *out, const char *text, size_t length)
     return out + length;
 }
 
-static inline int64_t line_add(int64_t time, int64_t duration)
-{
-    int64_t sum;
-    return __builtin_add_overflow(time, duration, &sum) ? INT64_MAX : sum;
-}
-
 #endif

@@ -6,6 +6,7 @@
 #include "collector/reporters/logfmt.h"
 
 #include "collector/reporters/escape.h"
+#include "collector/times.h"
 
 static char *put_text(char *out, const char *text)
 {
@@ -157,7 +158,7 @@ static char *put_flags(char *out, unsigned flags)
 static char *put_timing(char *out, struct lines *lines, const struct gb_event *event)
 {
     const struct piece *path = &lines->paths[event->path->id];
-    int64_t duration = event->as.duration_ns, end_wall = line_add(event->start_wall_ns, duration);
+    int64_t duration = event->as.duration_ns, end_wall = time_after(event->start_wall_ns, duration);
 
     out = PUT_HEAD(out, lines, lines->compact, "timing", end_wall);
     out = line_copy(out, path->text, path->first);
@@ -167,7 +168,7 @@ static char *put_timing(char *out, struct lines *lines, const struct gb_event *e
         out = LINE_TEXT(out, " call_count=");
         out = number_put_uint(out, event->call_count);
         out = PUT_SECONDS(out, " start_monotonic_s=", event->start_mono_ns);
-        out = PUT_SECONDS(out, " end_monotonic_s=", line_add(event->start_mono_ns, duration));
+        out = PUT_SECONDS(out, " end_monotonic_s=", time_after(event->start_mono_ns, duration));
         out = PUT_SECONDS(out, " start_wall_time_s=", event->start_wall_ns);
         out = PUT_SECONDS(out, " end_wall_time_s=", end_wall);
     }

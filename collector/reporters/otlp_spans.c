@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collector/reporters/otlp_value.h"
+#include "collector/times.h"
 
 enum { REQUEST_RESOURCE_SPANS = 1 };
 enum { RESOURCE_SPANS_SCOPE = 2 };
@@ -226,7 +227,7 @@ bool otlp_spans_add(struct otlp_spans *spans, struct otlp_worker *worker, const 
     protobuf_bytes(out, SPAN_NAME, event->path->name, event->path->name_length);
     protobuf_uint(out, SPAN_KIND, KIND_INTERNAL);
     protobuf_fixed64(out, SPAN_START, (uint64_t)event->start_wall_ns);
-    protobuf_fixed64(out, SPAN_END, (uint64_t)(event->start_wall_ns + duration_ns));
+    protobuf_fixed64(out, SPAN_END, (uint64_t)time_after(event->start_wall_ns, duration_ns));
     put_attributes(spans, thread, event);
     put_status(out, event);
     protobuf_end(out, span);

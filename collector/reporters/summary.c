@@ -18,6 +18,7 @@
 #include "collector/reporters/summary_clock.h"
 #include "collector/reporters/summary_output.h"
 #include "collector/reporters/summary_workers.h"
+#include "collector/times.h"
 
 #define REFRESH_NS 500000000
 
@@ -117,8 +118,7 @@ static void add_running(struct summary *self, struct summary_report *report, str
         report->last_wall_ns = report->now_wall_ns;
         if (report->first_wall_ns == 0 || worker->start_wall_ns < report->first_wall_ns)
             report->first_wall_ns = worker->start_wall_ns;
-        if (report->now_wall_ns > worker->start_wall_ns)
-            report->worker_ns += (double)(report->now_wall_ns - worker->start_wall_ns);
+        report->worker_ns += (double)time_between(worker->start_wall_ns, report->now_wall_ns);
         if (self->json)
             tally_merge(all, &worker->tally);
     }

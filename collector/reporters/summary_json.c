@@ -15,6 +15,7 @@
 #include "collector/reporters/summary.h"
 #include "collector/reporters/summary_format.h"
 #include "collector/reporters/summary_view.h"
+#include "collector/times.h"
 
 #define SCHEMA 1
 
@@ -265,8 +266,7 @@ int summary_write_json(const struct summary_report *report, FILE *out)
     fprintf(out,
             ",\"final\":%s,\n\"all\":{\"workers\":%llu,\"running\":%u,\"wall_s\":", report->last ? "true" : "false",
             (unsigned long long)(report->worker_count + report->left_out), report->running);
-    int64_t wall_ns = report->last_wall_ns - report->first_wall_ns;
-    write_seconds(out, wall_ns > 0 ? (uint64_t)wall_ns : 0);
+    write_seconds(out, (uint64_t)time_between(report->first_wall_ns, report->last_wall_ns));
     fputs(",\"telemetry_cost_s\":", out);
     write_double(out, summary_cost(report) / 1e9);
     fputs(",\n ", out);

@@ -9,6 +9,7 @@
 #include "collector/reporters/summary_format.h"
 #include "collector/reporters/summary_sections.h"
 #include "collector/reporters/summary_view.h"
+#include "collector/times.h"
 
 #define CELLS_MAX 6
 #define NAME_MAX 64u
@@ -32,7 +33,7 @@ static bool counter_cells(const struct summary_report *report, const struct tall
     if (counter == NULL)
         return false;
     double sum = tally_counter_real(counter);
-    double seconds = (double)(report->last_wall_ns - report->first_wall_ns) / 1e9;
+    double seconds = (double)time_between(report->first_wall_ns, report->last_wall_ns) / 1e9;
     if (counter->has_reals)
         format_real(cell[0], sum);
     else
@@ -172,8 +173,7 @@ static void write_worker(const struct summary_report *report, const struct summa
     uint64_t dropped = summary_dropped(&worker->account);
     table_cell(out, look, 1, 9, worker->account_known ? format_count(text, dropped) : "", dropped > 0 ? look->red : "");
     int64_t end = worker->finished ? worker->end_wall_ns : report->now_wall_ns;
-    table_cell(out, look, 1, 8,
-               format_duration(text, end > worker->start_wall_ns ? (double)(end - worker->start_wall_ns) : 0), "");
+    table_cell(out, look, 1, 8, format_duration(text, (double)time_between(worker->start_wall_ns, end)), "");
     table_cell(out, look, 1, 10, worker->finished ? worker->how : "running", "");
     fputc('\n', out);
 }

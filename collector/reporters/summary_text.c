@@ -13,6 +13,7 @@
 #include "collector/memory_stream.h"
 #include "collector/reporters/summary_format.h"
 #include "collector/reporters/summary_sections.h"
+#include "collector/times.h"
 
 #define WORKERS_SHOWN 8u
 #define TREE_MIN 8u   /* in a window that is so low, the ledger is its first line alone */
@@ -32,7 +33,7 @@ static void write_head(const struct summary_report *report, const struct table_l
     char number[FORMAT_MAX], phrase[FORMAT_MAX + 40];
     uint64_t workers = report->worker_count + report->left_out;
     uint64_t events = report->all->timings + report->all->metrics;
-    double ns = (double)(report->last_wall_ns - report->first_wall_ns);
+    double ns = (double)time_between(report->first_wall_ns, report->last_wall_ns);
     fprintf(out, "%sgb-telemetry%s", look->bold, look->off);
     if (workers == 0) {
         fputs("  no worker yet\n", out);
@@ -42,7 +43,7 @@ static void write_head(const struct summary_report *report, const struct table_l
     fputs(phrase, out);
     if (!report->last || report->running > 0)
         fprintf(out, " (%s running)", format_whole(number, report->running));
-    fprintf(out, "  %s", format_duration(number, ns > 0 ? ns : 0));
+    fprintf(out, "  %s", format_duration(number, ns));
     fprintf(out, "  %s events", format_whole(number, (__int128)events));
     if (ns > 0)
         fprintf(out, "  %s%s a second%s", look->dim, format_count(number, (uint64_t)((double)events / ns * 1e9)),

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collector/now.h"
+#include "collector/times.h"
 
 #define WORKERS_KEPT 1024u      /* finished ones that are told one by one */
 #define ENTRIES_KEPT (1u << 18) /* paths that they may have together */
@@ -54,8 +55,7 @@ void summary_worker_end(struct summary_workers *workers, uint32_t id, const stru
         workers->first_wall_ns = worker->start_wall_ns;
     if (worker->end_wall_ns > workers->last_wall_ns)
         workers->last_wall_ns = worker->end_wall_ns;
-    if (worker->end_wall_ns > worker->start_wall_ns)
-        workers->ended_ns += (double)(worker->end_wall_ns - worker->start_wall_ns);
+    workers->ended_ns += (double)time_between(worker->start_wall_ns, worker->end_wall_ns);
     tally_merge(&workers->ended, &worker->tally);
     tally_freeze(&worker->tally);
     if (workers->finished_count < WORKERS_KEPT && workers->entries_kept + worker->tally.count <= ENTRIES_KEPT) {

@@ -15,6 +15,7 @@
 #include "collector/reporters/escape.h"
 #include "collector/reporters/json.h"
 #include "collector/reporters/tally.h"
+#include "collector/times.h"
 
 #define NUDGE_NS 1000
 #define AROUND 640 /* bytes of an object beside its texts and attributes */
@@ -146,12 +147,13 @@ static void nest(struct trace_thread *thread, unsigned depth, int64_t *start, in
     if (inside >= TRACE_DEPTH)
         return;
     for (unsigned i = 0; i <= depth; i++)
-        if (thread->ends[i] > *start && thread->ends[i] - *start < NUDGE_NS)
+        if (thread->ends[i] > *start && time_between(*start, thread->ends[i]) < NUDGE_NS)
             *start = thread->ends[i];
     bool parent = thread->ends[inside] != INT64_MIN;
-    if (parent && thread->first_starts[inside] < *start && *start - thread->first_starts[inside] < NUDGE_NS)
+    if (parent && thread->first_starts[inside] < *start &&
+        time_between(thread->first_starts[inside], *start) < NUDGE_NS)
         *start = thread->first_starts[inside];
-    if (parent && thread->ends[inside] > *end && thread->ends[inside] - *end < NUDGE_NS)
+    if (parent && thread->ends[inside] > *end && time_between(*end, thread->ends[inside]) < NUDGE_NS)
         *end = thread->ends[inside];
     if (*end < *start)
         *end = *start;
@@ -220,7 +222,8 @@ static char *put_span_end(struct trace_events *events, char *out, const struct g
 static char *put_timing(struct trace_events *events, char *out, const struct gb_run *run, struct trace_thread *thread,
                         const struct gb_event *event)
 {
-    int64_t start = event->start_mono_ns, end = line_add(start, event->as.duration_ns > 0 ? event->as.duration_ns : 0);
+    int64_t start = event->start_mono_ns,
+            end = time_after(start, event->as.duration_ns > 0 ? event->as.duration_ns : 0);
 
     if (event->flags & GB_EVENT_DETACHED) {
         out = put_span_end(events, out, run, event, "b", start);
@@ -235,7 +238,7 @@ static char *put_timing(struct trace_events *events, char *out, const struct gb_
     out = put_category(out, event->flags);
     out = put_time(out, start);
     out = LINE_TEXT(out, ",\"dur\":");
-    out = put_us(out, end - start);
+    out = put_us(out, time_between(start, end));
     return put_args(out, event, mark_of(event->flags));
 }
 

@@ -255,6 +255,23 @@ static void identities(void **state)
     otlp_store_free(&store);
 }
 
+/* A worker's times may be any: a span ends no earlier than it begins. */
+static void any_time(void **state)
+{
+    (void)state;
+    static const int64_t last = INT64_MAX;
+    open_store(false, 100);
+    memset(&spans, 0, sizeof(spans));
+    spans.sampled = UINT64_MAX;
+    const struct gb_run run = {.worker = &made.worker, .thread = "t"};
+    struct gb_event *event = synthetic_timing(&made, synthetic_path(NULL, "root"), 1000, 0);
+    event->start_wall_ns = last - 1;
+    assert_true(otlp_spans_add(&spans, worker, &run, event, true));
+    assert_non_null(memmem(spans.request.bytes, spans.request.length, &last, sizeof(last)));
+    otlp_spans_free(&spans);
+    otlp_store_free(&store);
+}
+
 /* Events tell 16 bits of a root's ordinal; 65,536 roots later it is another trace. */
 static void roots_do_not_come_again(void **state)
 {
@@ -341,6 +358,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_no_number_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_worker_that_ended_goes_when_it_was_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(identities, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(any_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(roots_do_not_come_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(where_to_send, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_said, set_up, tear_down),

@@ -302,6 +302,28 @@ static void names_fit_their_column(void **state)
     }
 }
 
+/* Its start may be any: it ran for as long as a number can say. */
+static void a_worker_of_another_age(void **state)
+{
+    (void)state;
+    static const int64_t starts[] = {INT64_MIN, INT64_MAX - 3000000000}; /* the end made up here is 2 s later */
+    for (unsigned i = 0; i < 8; i++) {
+        bool json = i & 1, ended = i & 2;
+        void *self = open_summary(json, file);
+        assert_non_null(self);
+        synthetic_worker(&made, 0, 100, "worker");
+        made.worker.start_wall_ns = starts[i / 4];
+        synthetic_int(&made, GB_EVENT_COUNTER, synthetic_path(NULL, "n"), 1)->start_wall_ns = 0;
+        if (ended)
+            synthetic_finished(&made, "exit");
+        made.worker.end_wall_ns = ended ? 1700000000000000000 : 0;
+        synthetic_send(&made, &gb_reporter_summary, self);
+        gb_reporter_summary.close(self);
+        contains(read_file(), json ? "\"wall_s\":" : "1 worker");
+        synthetic_clear();
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -315,6 +337,7 @@ int main(void)
         TEST(what_is_no_file_stays),
         TEST(a_link_is_followed),
         TEST(a_worker_without_an_end_is_found_out),
+        TEST(a_worker_of_another_age),
         TEST(numbers_are_short),
         TEST(names_fit_their_column),
     };

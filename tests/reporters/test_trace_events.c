@@ -84,8 +84,32 @@ static void test_spans(void **state)
     synthetic_clear();
 }
 
+/* What a worker says of its times may be anything: they come out as they are, no longer than a number can say. */
+static void test_any_time(void **state)
+{
+    (void)state;
+    static const struct gb_worker worker = {.pid = 7, .program = "p", .service = "s", .segment = "9f"};
+    const struct gb_run run = {.worker = &worker, .tid = 8, .lease = 1, .ring_known = 1};
+    struct gb_event event = {.kind = GB_EVENT_TIMING, .path = synthetic_path(NULL, "a")};
+    struct trace_events events;
+    assert_true(trace_events_init(&events));
+    event.start_mono_ns = INT64_MAX - 1;
+    event.as.duration_ns = 1000;
+    *trace_put_event(&events, text, &run, &event) = 0;
+    sees("\"ts\":9223372036854775.806,\"dur\":0.001");
+    event.start_mono_ns = INT64_MIN; /* as far as can be from the one before */
+    *trace_put_event(&events, text, &run, &event) = 0;
+    sees("\"ts\":-9223372036854775.808,\"dur\":1.000");
+    event.as.duration_ns = INT64_MAX;
+    *trace_put_event(&events, text, &run, &event) = 0;
+    sees("\"ts\":-9223372036854775.808,\"dur\":9223372036854775.807");
+    trace_events_clear(&events);
+    synthetic_clear();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nest), cmocka_unit_test(test_spans)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nest), cmocka_unit_test(test_spans),
+                                       cmocka_unit_test(test_any_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
