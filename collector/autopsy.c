@@ -80,7 +80,7 @@ static struct lease last_lease(const struct ring *ring)
         return lease;
     lease.number = number;
     lease.tid = __atomic_load_n(&ring->producer->tid, __ATOMIC_RELAXED);
-    memcpy(thread, ring->producer->thread, sizeof(thread));
+    words_copy(thread, ring->producer->thread, sizeof(thread));
     utf8_clean(lease.thread, sizeof(lease.thread), thread, strnlen(thread, sizeof(thread)));
     return lease;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "collector/utf8.h"
+#include "collector/words.h"
 
 #define MARKS 128u /* a power of two */
 
@@ -43,8 +44,7 @@ static bool load_newest(const struct gbw_consumer *consumer, struct gbw_checkpoi
     bool found = false;
     for (unsigned i = 0; i < 2; i++) {
         struct gbw_checkpoint copy;
-        memcpy(&copy, &consumer->checkpoint[i], sizeof(copy));
-        __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the copy is what is checked and used */
+        words_copy(&copy, &consumer->checkpoint[i], sizeof(copy));
         if (copy.checksum != checksum(&copy) || (found && copy.generation < ret_checkpoint->generation))
             continue;
         *ret_checkpoint = copy;

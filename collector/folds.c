@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "collector/names.h"
+#include "collector/words.h"
 #include "gb/wire_fold.h"
 
 #define EXPONENT_MAX 2046u /* of a finite double */
@@ -40,9 +41,7 @@ static void redo(struct table *table, uint64_t folded)
 static void load(const struct ring *ring, uint64_t epoch, struct table *table)
 {
     table->bytes = ring->fold_bytes / 2;
-    const uint64_t *shared = (const uint64_t *)(const void *)(ring->fold + (epoch & 1 ? table->bytes : 0));
-    for (uint32_t i = 0; i < table->bytes / 8; i++)
-        table->as.words[i] = __atomic_load_n(&shared[i], __ATOMIC_RELAXED);
+    words_copy(table->as.words, ring->fold + (epoch & 1 ? table->bytes : 0), table->bytes);
 }
 
 static double real_of(uint64_t bits)

@@ -14,11 +14,9 @@
 static int mirror_entry(const struct segment *segment, struct paths *paths, uint32_t id, struct name_ref *ret_ref)
 {
     struct name_ref ref = {0};
-    uint64_t entry[sizeof(struct gbw_name) / 8];
     struct gbw_name name;
     char text[GBW_NAME_LENGTH_MAX];
-    words_copy(entry, segment->meta + segment->names_offset + (uint64_t)id * segment->name_entry_bytes, sizeof(entry));
-    memcpy(&name, entry, sizeof(name));
+    words_copy(&name, segment->meta + segment->names_offset + (uint64_t)id * segment->name_entry_bytes, sizeof(name));
     *ret_ref = ref;
     if (name.length == 0 || name.length > GBW_NAME_LENGTH_MAX || name.text > segment->text_capacity ||
         name.length > segment->text_capacity - name.text)

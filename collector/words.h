@@ -13,8 +13,9 @@
  * each field when it is needed, or twice. */
 static inline void words_copy(void *to, const void *shared, size_t bytes)
 {
-    uint64_t *into = to;
-    const uint64_t *words = shared;
+    typedef uint64_t __attribute__((may_alias)) word;
+    word *into = to;
+    const word *words = shared;
 #pragma GCC unroll 8
     for (size_t i = 0; i < bytes / sizeof(*words); i++)
         into[i] = __atomic_load_n(&words[i], __ATOMIC_RELAXED);

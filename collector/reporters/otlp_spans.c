@@ -226,8 +226,9 @@ bool otlp_spans_add(struct otlp_spans *spans, struct otlp_worker *worker, const 
         put_id(out, SPAN_PARENT, &identity.parent, 1);
     protobuf_bytes(out, SPAN_NAME, event->path->name, event->path->name_length);
     protobuf_uint(out, SPAN_KIND, KIND_INTERNAL);
-    protobuf_fixed64(out, SPAN_START, (uint64_t)event->start_wall_ns);
-    protobuf_fixed64(out, SPAN_END, (uint64_t)time_after(event->start_wall_ns, duration_ns));
+    int64_t start_ns = event->start_wall_ns > 0 ? event->start_wall_ns : 0; /* before 1970 has no number there */
+    protobuf_fixed64(out, SPAN_START, (uint64_t)start_ns);
+    protobuf_fixed64(out, SPAN_END, (uint64_t)time_after(start_ns, duration_ns));
     put_attributes(spans, thread, event);
     put_status(out, event);
     protobuf_end(out, span);

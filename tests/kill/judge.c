@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * See judge.h. The collector's control thread is one of ours; the reporter's callbacks run on the reporter's thread and write into
- * the case that stands in the segment's id; `finished` is stored last and read before.
+ * the case that stands in the segment's id.
  */
 #include "tests/kill/judge.h"
 

@@ -91,9 +91,8 @@ static void record_event(struct verdict *verdict, const struct gb_run *run, cons
         verdict->timings += !open && !(event->flags & GB_EVENT_DETACHED) && strcmp(event->path->name, "elsewhere") != 0;
         if (!strcmp(event->path->name, "outer"))
             check_payload(verdict, event, 7);
-    } else if (event->kind == GB_EVENT_COUNTER) {
-        if (!strcmp(event->path->name, "n")) /* not the handler's: that one has no payload */
-            check_counter(verdict, run, event);
+    } else if (event->kind == GB_EVENT_COUNTER && !strcmp(event->path->name, "n")) {
+        check_counter(verdict, run, event); /* not the handler's: that one has no payload */
     }
 }
 

@@ -49,6 +49,15 @@ void scratch_empty(void);
 /* Ends with _exit(0) after `test`. Fails the test when it ended otherwise. */
 void in_child(void (*test)(void));
 
+/* As a test of cmocka, run_`test`, in an empty directory. */
+#define CHILD_TEST(test)                                                                                               \
+    static void run_##test(void **state)                                                                               \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        scratch_empty();                                                                                               \
+        in_child(test);                                                                                                \
+    }
+
 /* The same, with its stderr; returns the number of lines. */
 unsigned in_child_output(void (*test)(void), char *ret_text, size_t room);
 

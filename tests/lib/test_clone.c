@@ -97,12 +97,6 @@ static void in_a_handler(void)
     CHECK_EQUAL(attempted(), 6);
 }
 
-#define CHILD_TEST(test)                                                                                               \
-    static void run_##test(void **state)                                                                               \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        in_child(test);                                                                                                \
-    }
 CHILD_TEST(raw_clone)
 CHILD_TEST(vforked)
 CHILD_TEST(in_a_handler)

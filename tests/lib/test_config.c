@@ -199,13 +199,6 @@ static void relative(void)
     CHECK(strcmp(settings.directory, scratch) == 0);
 }
 
-#define CHILD_TEST(test)                                                                                               \
-    static void run_##test(void **state)                                                                               \
-    {                                                                                                                  \
-        char text[4096];                                                                                               \
-        (void)state;                                                                                                   \
-        assert_int_equal(in_child_output(test, text, sizeof text), 0);                                                 \
-    }
 CHILD_TEST(reads_all)
 CHILD_TEST(defaults)
 CHILD_TEST(enabled_only_by_1)

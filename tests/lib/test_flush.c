@@ -227,12 +227,6 @@ static void off(void)
     CHECK(stats.enabled == 0 && stats.attempted == 0 && stats.rings == 0);
 }
 
-#define CHILD_TEST(test)                                                                                               \
-    static void run_##test(void **state)                                                                               \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        in_child(test);                                                                                                \
-    }
 CHILD_TEST(flushes)
 CHILD_TEST(cut_off)
 CHILD_TEST(wakes)

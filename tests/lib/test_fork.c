@@ -295,13 +295,6 @@ static void decided(void)
     CHECK_EQUAL(attempted(), 1);
 }
 
-#define CHILD_TEST(test)                                                                                               \
-    static void run_##test(void **state)                                                                               \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        scratch_empty();                                                                                               \
-        in_child(test);                                                                                                \
-    }
 CHILD_TEST(simple)
 CHILD_TEST(silent_child)
 CHILD_TEST(inside_a_scope)

@@ -304,12 +304,6 @@ static void forked(void)
     pthread_join(thread, NULL);
 }
 
-#define CHILD_TEST(test)                                                                                               \
-    static void run_##test(void **state)                                                                               \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        in_child(test);                                                                                                \
-    }
 CHILD_TEST(interns)
 CHILD_TEST(pairs)
 CHILD_TEST(refuses)

@@ -364,13 +364,6 @@ static void umask_is_not_ours(void)
     CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
 }
 
-#define CHILD_TEST(test)                                                                                               \
-    static void run_##test(void **state)                                                                               \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        scratch_empty();                                                                                               \
-        in_child(test);                                                                                                \
-    }
 CHILD_TEST(whole)
 CHILD_TEST(all_closed)
 CHILD_TEST(removed)

@@ -23,6 +23,13 @@ static uint64_t file_size(void)
     return (uint64_t)st.st_size;
 }
 
+static const struct gbw_lease *lease_record(const struct gb_thread *thread, uint64_t at)
+{
+    const struct gbw_lease *lease = (const void *)&thread->slots[at & thread->mask];
+    CHECK_EQUAL(lease->kind, GBW_LEASE);
+    return lease;
+}
+
 /* 100,000 threads, or $GB_TEST_THREADS, one after the other: one ring, one lease record each, and no event lost. */
 static void churn(void)
 {
@@ -110,10 +117,12 @@ static void in_64_megabytes(void)
 {
     if (!mount_small("64m"))
         _exit(CANNOT);
+    GB_COUNT("items", 1); /* the name is known then: whoever finds the lock taken too long has no ring */
     hold_threads(150);
-    CHECK_EQUAL(attempted(), 150);
+    CHECK_EQUAL(attempted(), 151);
     CHECK_EQUAL(dropped(GB_NO_RING), 0);
-    CHECK_EQUAL(gb_process.header->ring_count, 150 - dropped(GB_BUSY)); /* busy: on a machine that is */
+    CHECK(dropped(GB_BUSY) < 50); /* on a machine that is busy itself */
+    CHECK_EQUAL(gb_process.header->ring_count, 151 - dropped(GB_BUSY));
     CHECK(file_size() < 32u << 20);
 }
 
@@ -123,6 +132,7 @@ static void by_the_budget(void)
     setenv(ENV "_MAX_BYTES", "4M", 1);
     setenv(ENV "_RING_BYTES", "64K", 1);
     setenv(ENV "_OVERFLOW", "fold", 1);
+    GB_COUNT("items", 1); /* as above */
     hold_threads(200);
     const struct gbw_ring_entry *rings = process_segment()->rings;
     uint32_t count = gb_process.header->ring_count;
@@ -139,8 +149,8 @@ static void by_the_budget(void)
         sum += bytes + folds;
     }
     CHECK((4u << 20) - sum < GBW_RING_BYTES_MIN);
-    CHECK_EQUAL(attempted(), 200);
-    CHECK_EQUAL(dropped(GB_NO_RING) + dropped(GB_BUSY), 200 - count); /* busy: on a machine that is */
+    CHECK_EQUAL(attempted(), 201);
+    CHECK_EQUAL(dropped(GB_NO_RING) + dropped(GB_BUSY), 201 - count);
 }
 
 static void by_the_budget_says_once(void **state)
@@ -213,12 +223,6 @@ static void ahead(void)
     CHECK_EQUAL(attempted(), 4);
 }
 
-#define CHILD_TEST(test)                                                                                               \
-    static void run_##test(void **state)                                                                               \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        in_child(test);                                                                                                \
-    }
 CHILD_TEST(churn)
 CHILD_TEST(concurrent_churn)
 CHILD_TEST(in_64_megabytes)

@@ -189,12 +189,6 @@ static void leaves_no_trace(void)
         CHECK_EQUAL(sigismember(&before, number), sigismember(&after, number));
 }
 
-#define CHILD_TEST(test)                                                                                               \
-    static void run_##test(void **state)                                                                               \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        in_child(test);                                                                                                \
-    }
 CHILD_TEST(late)
 CHILD_TEST(open_at_the_end)
 CHILD_TEST(never_resumed)

@@ -26,13 +26,6 @@ static inline void take_all(void)
                          __atomic_load_n(&thread->producer->tail, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
 }
 
-static inline const struct gbw_lease *lease_record(const struct gb_thread *thread, uint64_t at)
-{
-    const struct gbw_lease *lease = (const void *)&thread->slots[at & thread->mask];
-    CHECK_EQUAL(lease->kind, GBW_LEASE);
-    return lease;
-}
-
 static inline void *emit_one(void *arg)
 {
     prctl(PR_SET_NAME, "short-lived");

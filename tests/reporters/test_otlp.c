@@ -259,15 +259,23 @@ static void identities(void **state)
 static void any_time(void **state)
 {
     (void)state;
-    static const int64_t last = INT64_MAX;
+    static const struct {
+        int64_t start;
+        uint8_t told[18]; /* fields 7 and 8, fixed64 */
+    } times[] = {
+        {INT64_MAX - 1, "\x39\xfe\xff\xff\xff\xff\xff\xff\x7f\x41\xff\xff\xff\xff\xff\xff\xff\x7f"},
+        {-1, "\x39\0\0\0\0\0\0\0\0\x41\xe8\x03\0\0\0\0\0\0"},
+    };
     open_store(false, 100);
     memset(&spans, 0, sizeof(spans));
     spans.sampled = UINT64_MAX;
     const struct gb_run run = {.worker = &made.worker, .thread = "t"};
     struct gb_event *event = synthetic_timing(&made, synthetic_path(NULL, "root"), 1000, 0);
-    event->start_wall_ns = last - 1;
-    assert_true(otlp_spans_add(&spans, worker, &run, event, true));
-    assert_non_null(memmem(spans.request.bytes, spans.request.length, &last, sizeof(last)));
+    for (unsigned i = 0; i < 2; i++) {
+        event->start_wall_ns = times[i].start;
+        assert_true(otlp_spans_add(&spans, worker, &run, event, true));
+        assert_non_null(memmem(spans.request.bytes, spans.request.length, times[i].told, sizeof(times[i].told)));
+    }
     otlp_spans_free(&spans);
     otlp_store_free(&store);
 }
