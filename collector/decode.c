@@ -14,7 +14,6 @@
 #include "collector/utf8.h"
 #include "collector/words.h"
 
-#define MORE_WORDS (GBW_MORE_BYTES / 8)
 #define PREFETCH 12 /* slots ahead: what a miss takes, in records */
 
 struct decoder {
@@ -119,22 +118,21 @@ static const uint8_t *slot_at(const struct decoder *decoder, uint64_t at)
 }
 
 /* Gathers the continuations of the record at `at`. Returns how many there are; 0: they are broken. */
-static uint32_t load_more(const struct decoder *decoder, uint64_t at, uint64_t ret_ext[GBW_MORE_MAX * MORE_WORDS])
+static uint32_t load_more(const struct decoder *decoder, uint64_t at, uint8_t ret_ext[GBW_MORE_MAX * GBW_MORE_BYTES])
 {
     uint32_t total = 1;
     for (uint32_t i = 1; i <= total; i++) {
         struct gbw_more more;
-        uint64_t head;
+        const uint8_t *slot = slot_at(decoder, at + i);
         if (at + i == decoder->tail)
             return 0;
-        words_copy(&head, slot_at(decoder, at + i), sizeof(head));
-        memcpy(&more, &head, sizeof(head));
+        words_copy(&more, slot, offsetof(struct gbw_more, bytes));
         if (i == 1)
             total = more.total;
         if (more.kind != GBW_MORE || more.index != i || more.total != total || total == 0 || total > GBW_MORE_MAX)
             return 0;
-        words_copy(ret_ext + (i - 1) * MORE_WORDS, slot_at(decoder, at + i) + offsetof(struct gbw_more, bytes),
-                   GBW_MORE_BYTES);
+        /* not by way of `more`: eight stores, read again at once by loads of another size, wait for each other */
+        words_copy(ret_ext + (i - 1) * GBW_MORE_BYTES, slot + offsetof(struct gbw_more, bytes), GBW_MORE_BYTES);
     }
     return total;
 }
@@ -143,15 +141,15 @@ static uint32_t load_more(const struct decoder *decoder, uint64_t at, uint64_t r
 static uint32_t decode_long(const struct decoder *decoder, uint64_t at, struct gbw_record *record,
                             struct gb_event *event)
 {
-    uint64_t ext[GBW_MORE_MAX * MORE_WORDS];
+    uint8_t ext[GBW_MORE_MAX * GBW_MORE_BYTES];
     uint32_t more = 0;
     if (attrs_extend(record)) {
         more = load_more(decoder, at, ext);
         if (!more)
             return 0;
     }
-    int error = decode_record(decoder->segment, decoder->paths, record, (const uint8_t *)ext, more * GBW_MORE_BYTES,
-                              decoder->batch, event);
+    int error =
+        decode_record(decoder->segment, decoder->paths, record, ext, more * GBW_MORE_BYTES, decoder->batch, event);
     return error ? 0 : 1 + more;
 }
 

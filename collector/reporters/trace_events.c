@@ -140,6 +140,11 @@ static struct trace_thread *thread_of(struct trace_events *events, char **out, c
     return thread;
 }
 
+static bool is_just_before(int64_t a, int64_t b)
+{
+    return a < b && time_between(a, b) < NUDGE_NS;
+}
+
 static void nest(struct trace_thread *thread, unsigned depth, int64_t *start, int64_t *end)
 {
     unsigned inside = depth + 1;
@@ -147,13 +152,12 @@ static void nest(struct trace_thread *thread, unsigned depth, int64_t *start, in
     if (inside >= TRACE_DEPTH)
         return;
     for (unsigned i = 0; i <= depth; i++)
-        if (thread->ends[i] > *start && time_between(*start, thread->ends[i]) < NUDGE_NS)
+        if (is_just_before(*start, thread->ends[i]))
             *start = thread->ends[i];
     bool parent = thread->ends[inside] != INT64_MIN;
-    if (parent && thread->first_starts[inside] < *start &&
-        time_between(thread->first_starts[inside], *start) < NUDGE_NS)
+    if (parent && is_just_before(thread->first_starts[inside], *start))
         *start = thread->first_starts[inside];
-    if (parent && thread->ends[inside] > *end && time_between(*end, thread->ends[inside]) < NUDGE_NS)
+    if (parent && is_just_before(*end, thread->ends[inside]))
         *end = thread->ends[inside];
     if (*end < *start)
         *end = *start;
