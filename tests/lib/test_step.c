@@ -3,8 +3,6 @@
  * A worker that is stopped after each single instruction of its emits: whenever it is killed, this is what it leaves. Looked at from
  * another process, by the wire format alone.
  */
-#include <dirent.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,9 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/ptrace.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -24,11 +20,11 @@
 #include "lib/rings.h"
 #include "tests/lib/child.h"
 #include "tests/lib/folds.h"
+#include "tests/lib/view.h"
 
 #define TEXT "a text that stands in the arena, and then in slots of its own"
 #define STEPS_MAX 200000u
-#define MAPPED (16u << 20) /* more than the file ever has */
-#define FIRST 1000u        /* index of the ring's first slot */
+#define FIRST 1000u /* index of the ring's first slot */
 
 static void emit(void)
 {
@@ -102,68 +98,6 @@ static void worker(void (*emits)(void), bool warm)
     _exit(0);
 }
 
-/* What is seen of the worker's segment, and of its only ring. */
-static int segment_fd;
-static const uint8_t *map;
-static const struct gbw_header *header;
-static const struct gbw_producer *producer;
-static const uint8_t *arena;
-static const struct gbw_record *slots;
-static const struct gbw_consumer *consumer;
-static const uint8_t *fold_area;
-static uint32_t fold_bytes;
-static uint64_t mask;
-
-static void map_segment(void)
-{
-    DIR *dir = opendir(scratch);
-    assert_non_null(dir);
-    segment_fd = -1;
-    for (struct dirent *entry; segment_fd < 0 && (entry = readdir(dir));)
-        if (strncmp(entry->d_name, GBW_SEGMENT_PREFIX, strlen(GBW_SEGMENT_PREFIX)) == 0)
-            segment_fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
-    closedir(dir);
-    assert_true(segment_fd >= 0);
-    map = mmap(NULL, MAPPED, PROT_READ, MAP_SHARED, segment_fd, 0);
-    assert_true(map != MAP_FAILED);
-    header = (const void *)map;
-}
-
-static void unmap_segment(void)
-{
-    munmap((void *)(uintptr_t)map, MAPPED);
-    close(segment_fd);
-}
-
-/* Once it is published. */
-static void find_ring(void)
-{
-    struct stat st;
-    const struct gbw_ring_entry *entry = (const void *)(map + header->rings_offset);
-    assert_int_equal(header->ring_count, 1);
-    assert_int_equal(fstat(segment_fd, &st), 0);
-    assert_true(entry->slots >= GBW_RING_BYTES_MIN / GBW_SLOT && (entry->slots & (entry->slots - 1)) == 0);
-    assert_int_equal(entry->offset + GBW_RING_OVERHEAD + (uint64_t)entry->slots * GBW_SLOT + entry->fold_bytes,
-                     st.st_size);
-    producer = (const void *)(map + entry->offset);
-    arena = map + entry->offset + GBW_PAGE;
-    consumer = (const void *)(arena + GBW_ARENA_BYTES);
-    slots = (const void *)(map + entry->offset + GBW_RING_OVERHEAD);
-    mask = entry->slots - 1;
-    fold_area = (const uint8_t *)(slots + entry->slots);
-    fold_bytes = entry->fold_bytes;
-}
-
-static uint32_t kind_of(const struct gbw_record *record)
-{
-    return record->word[0] & 0xff;
-}
-
-static uint32_t path_of(const struct gbw_record *record)
-{
-    return (uint32_t)(record->word[0] >> 32);
-}
-
 /* Events and timings that were published since `from`, each of them whole. */
 struct told {
     uint64_t events, timings, lost;
@@ -174,7 +108,7 @@ static struct told read_slots(uint64_t from, uint64_t tail)
 {
     struct told told = {0};
     for (uint64_t at = from; at != tail; at++) {
-        const struct gbw_record *record = &slots[at & mask];
+        const struct gbw_record *record = &view.slots[at & view.mask];
         const struct gbw_more *more = (const void *)record;
         if (kind_of(record) == GBW_LOST) {
             told.lost++;
@@ -184,7 +118,7 @@ static struct told read_slots(uint64_t from, uint64_t tail)
             assert_memory_equal(more->bytes, part, more->index == 1 ? GBW_MORE_BYTES : strlen(part));
         } else {
             assert_in_range(kind_of(record), GBW_TIMING, GBW_SAMPLE);
-            assert_in_range(path_of(record), GBW_FIRST_NAME, header->name_count - 1);
+            assert_in_range(path_of(record), GBW_FIRST_NAME, view.header->name_count - 1);
             told.events++;
         }
         if (kind_of(record) == GBW_TIMING) {
@@ -193,14 +127,6 @@ static struct told read_slots(uint64_t from, uint64_t tail)
         }
     }
     return told;
-}
-
-static uint64_t dropped_events(void)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < GBW_CAUSES; i++)
-        sum += producer->dropped[i];
-    return sum;
 }
 
 /* How it stood before the second round. */
@@ -212,10 +138,10 @@ static uint64_t open_most; /* scopes that were ever seen open or told */
 
 static void sums_agree(void)
 {
-    struct told told = read_slots(before.tail, producer->tail);
-    uint64_t settled = told.events + dropped_events() - before.dropped + producer->folded - before.folded;
-    assert_in_range(producer->attempted - before.attempted - settled, 0, 1);
-    assert_true(told.lost <= dropped_events() - before.dropped);
+    struct told told = read_slots(before.tail, view.producer->tail);
+    uint64_t settled = told.events + view_dropped() - before.dropped + view.producer->folded - before.folded;
+    assert_in_range(view.producer->attempted - before.attempted - settled, 0, 1);
+    assert_true(told.lost <= view_dropped() - before.dropped);
 }
 
 static unsigned redone; /* steps after which the redo was needed */
@@ -225,11 +151,11 @@ static void folds_are_whole(void)
 {
     static struct folds folds;
     const struct gbw_fold *fold;
-    folds_read(&folds, fold_area, fold_bytes, producer->fold_epoch, producer->folded);
+    folds_read(&folds, view.fold_area, view.fold_bytes, view.producer->fold_epoch, view.producer->folded);
     redone += folds.redone;
-    assert_true(producer->fold_epoch == 1 && producer->fold_busy <= 1);
-    assert_true(producer->folded == folds.as.table.applied || (folds.redone && producer->fold_busy == 1));
-    assert_int_equal(folds_events(&folds), producer->folded);
+    assert_true(view.producer->fold_epoch == 1 && view.producer->fold_busy <= 1);
+    assert_true(view.producer->folded == folds.as.table.applied || (folds.redone && view.producer->fold_busy == 1));
+    assert_int_equal(folds_events(&folds), view.producer->folded);
     for (uint32_t i = 0; (fold = folds_at(&folds, i)); i++) {
         uint64_t placed = folds_placed(&folds, i) + fold->zero, kind = fold->key & 0xff;
         assert_int_equal(placed, kind == GBW_TIMING || kind == GBW_SAMPLE ? fold->count : 0);
@@ -238,30 +164,30 @@ static void folds_are_whole(void)
         if (kind == GBW_TIMING && fold->key >> 16 & GBW_F_NANOSECONDS)
             assert_int_equal(fold->sum[0], 300 * fold->count);
     }
-    assert_int_equal(fold_area[fold_bytes / 2 - 1], 0); /* the end of the other table */
+    assert_int_equal(view.fold_area[view.fold_bytes / 2 - 1], 0); /* the end of the other table */
     sums_agree();
 }
 
 static void scope_is_open_or_told(void)
 {
-    struct told told = read_slots(before.tail, producer->tail);
-    uint32_t depth = producer->depth;
+    struct told told = read_slots(before.tail, view.producer->tail);
+    uint32_t depth = view.producer->depth;
     bool twice = depth + told.timings > open_most && told.timings &&
-                 producer->frame[depth - 1].word[1] == told.last_timing->word[1];
+                 view.producer->frame[depth - 1].word[1] == told.last_timing->word[1];
     assert_true(depth <= 2);
     assert_true(depth + told.timings >= open_most); /* else one of them would vanish */
     if (twice)                                      /* ended, and still open: which the autopsy recognises so */
-        assert_int_equal(path_of(&producer->frame[depth - 1]), path_of(told.last_timing));
+        assert_int_equal(path_of(&view.producer->frame[depth - 1]), path_of(told.last_timing));
     else
         open_most = depth + told.timings;
     for (uint32_t i = 0; i < depth; i++) {
-        assert_int_equal(kind_of(&producer->frame[i]), GBW_TIMING);
-        assert_in_range(path_of(&producer->frame[i]), GBW_FIRST_NAME, header->name_count - 1);
-        assert_true(producer->frame[i].word[1] > before.starts); /* not what stood there from the last time */
+        assert_int_equal(kind_of(&view.producer->frame[i]), GBW_TIMING);
+        assert_in_range(path_of(&view.producer->frame[i]), GBW_FIRST_NAME, view.header->name_count - 1);
+        assert_true(view.producer->frame[i].word[1] > before.starts); /* not what stood there from the last time */
     }
     if (depth == 2) {
-        assert_int_equal(producer->ext[1].length, strlen(TEXT));
-        assert_memory_equal(arena + producer->ext[1].offset, TEXT, strlen(TEXT));
+        assert_int_equal(view.producer->ext[1].length, strlen(TEXT));
+        assert_memory_equal(view.arena + view.producer->ext[1].offset, TEXT, strlen(TEXT));
     }
 }
 
@@ -270,12 +196,12 @@ static uint32_t shown; /* frames, one instruction ago */
 /* A frame that comes to be shown is whole: what stood in its place before has been told. */
 static void new_frames_are_open(void)
 {
-    uint32_t depth = producer->depth;
+    uint32_t depth = view.producer->depth;
     for (uint32_t i = shown; i < depth; i++) {
-        const struct gbw_record *frame = &producer->frame[i];
+        const struct gbw_record *frame = &view.producer->frame[i];
         assert_true(kind_of(frame) == GBW_TIMING && frame->word[1] > before.starts);
-        for (uint64_t at = before.tail; at != producer->tail; at++) {
-            const struct gbw_record *record = &slots[at & mask];
+        for (uint64_t at = before.tail; at != view.producer->tail; at++) {
+            const struct gbw_record *record = &view.slots[at & view.mask];
             assert_false(path_of(record) == path_of(frame) && record->word[1] == frame->word[1]);
         }
     }
@@ -285,7 +211,7 @@ static void new_frames_are_open(void)
 
 static uint32_t nesting_of(uint32_t path)
 {
-    const struct gbw_name *names = (const void *)(map + header->names_offset);
+    const struct gbw_name *names = (const void *)(view.map + view.header->names_offset);
     uint32_t levels = 0;
     for (; path != GBW_ROOT; path = names[path].parent)
         levels++;
@@ -295,9 +221,9 @@ static uint32_t nesting_of(uint32_t path)
 /* The last place holds the innermost scope, whole, or depth says that there is none in it. */
 static void frames_are_whole(void)
 {
-    uint32_t depth = producer->depth;
+    uint32_t depth = view.producer->depth;
     for (uint32_t i = 0; i < depth && i < GBW_FRAMES; i++) {
-        const struct gbw_record *frame = &producer->frame[i];
+        const struct gbw_record *frame = &view.producer->frame[i];
         uint32_t levels = i < GBW_FRAMES - 1 ? i + 1 : depth;
         assert_int_equal(nesting_of(path_of(frame)), levels);
         assert_true(frame->word[1] > before.starts && (i == 0 || frame->word[1] >= frame[-1].word[1]));
@@ -308,39 +234,39 @@ static void frames_are_whole(void)
 /* All that the counts of the tables cover is whole, and a ring begins where it says. */
 static void tables_are_whole(void)
 {
-    const struct gbw_name *names = (const void *)(map + header->names_offset);
-    const uint8_t *text = map + header->text_offset;
-    for (uint32_t i = 1; i < header->name_count; i++) {
+    const struct gbw_name *names = (const void *)(view.map + view.header->names_offset);
+    const uint8_t *text = view.map + view.header->text_offset;
+    for (uint32_t i = 1; i < view.header->name_count; i++) {
         assert_in_range(names[i].kind, GBW_NAME_PATH, GBW_NAME_KEY);
         assert_true(names[i].length > 0 && names[i].parent < i);
-        assert_true(names[i].text + names[i].length <= header->text_bytes);
+        assert_true(names[i].text + names[i].length <= view.header->text_bytes);
         assert_null(memchr(text + names[i].text, 0, names[i].length));
     }
-    if (header->ring_count == 0)
+    if (view.header->ring_count == 0)
         return;
-    find_ring();
-    assert_int_equal(consumer->head, FIRST);
-    assert_in_range(producer->tail, FIRST, FIRST + 9); /* with the lease */
-    assert_int_equal(producer->leased, 1);
-    if (producer->tail == FIRST)
+    view_find_ring();
+    assert_int_equal(view.consumer->head, FIRST);
+    assert_in_range(view.producer->tail, FIRST, FIRST + 9); /* with the lease */
+    assert_int_equal(view.producer->leased, 1);
+    if (view.producer->tail == FIRST)
         return;
-    const struct gbw_lease *lease = (const void *)&slots[FIRST & mask];
-    assert_true(lease->kind == GBW_LEASE && lease->number == 1 && lease->tid == producer->tid);
-    assert_true(producer->tail - FIRST >= 2); /* it comes with the first event */
-    read_slots(FIRST + 1, producer->tail);
+    const struct gbw_lease *lease = (const void *)&view.slots[FIRST & view.mask];
+    assert_true(lease->kind == GBW_LEASE && lease->number == 1 && lease->tid == view.producer->tid);
+    assert_true(view.producer->tail - FIRST >= 2); /* it comes with the first event */
+    read_slots(FIRST + 1, view.producer->tail);
 }
 
 static void remember(void)
 {
-    find_ring();
-    before = (struct before){.tail = producer->tail,
-                             .attempted = producer->attempted,
-                             .dropped = dropped_events(),
-                             .folded = producer->folded,
+    view_find_ring();
+    before = (struct before){.tail = view.producer->tail,
+                             .attempted = view.producer->attempted,
+                             .dropped = view_dropped(),
+                             .folded = view.producer->folded,
                              .starts = 0};
     for (uint64_t at = FIRST; at != before.tail; at++)
-        if (kind_of(&slots[at & mask]) == GBW_TIMING && slots[at & mask].word[1] > before.starts)
-            before.starts = slots[at & mask].word[1];
+        if (kind_of(&view.slots[at & view.mask]) == GBW_TIMING && view.slots[at & view.mask].word[1] > before.starts)
+            before.starts = view.slots[at & view.mask].word[1];
     open_most = 0;
 }
 
@@ -355,7 +281,7 @@ static struct told step_through(void (*emits)(void), bool warm, void (*look)(voi
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT)
         skip();
-    map_segment();
+    view_open();
     if (warm)
         remember();
     else
@@ -367,11 +293,11 @@ static struct told step_through(void (*emits)(void), bool warm, void (*look)(voi
         look();
     }
     assert_in_range(steps, 300, STEPS_MAX - 1);
-    struct told told = read_slots(before.tail, producer->tail);
-    assert_int_equal(producer->depth, 0);
+    struct told told = read_slots(before.tail, view.producer->tail);
+    assert_int_equal(view.producer->depth, 0);
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
-    unmap_segment();
+    view_close();
     return told;
 }
 
